@@ -1,0 +1,93 @@
+"""What a failed test's report says of its servers: where they are, the schema, and the log of just this test."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from testinfra.endpoints import Postgres, Redis
+from testinfra.errors import StandError
+from testinfra.servers import logs
+
+if TYPE_CHECKING:
+    from testinfra.servers.share import Lease
+
+
+@dataclass(frozen=True)
+class _Used:
+    """One server that a test was given, and where its log stood then."""
+
+    lease: Lease
+    endpoint: Postgres | Redis
+    log_start: int
+
+
+_USED = pytest.StashKey[list[_Used]]()
+_FAILED = pytest.StashKey[bool]()
+
+
+def note(item: pytest.Item, lease: Lease, endpoint: Postgres | Redis) -> None:
+    """Remember that `item` was given `endpoint` now."""
+    item.stash.setdefault(_USED, []).append(_Used(lease, endpoint, logs.position(lease.place.log)))
+
+
+def has_failed(item: pytest.Item) -> bool:
+    """Tell whether the setup or the body of `item` has failed."""
+    return item.stash.get(_FAILED, False)
+
+
+def complete(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    """Add the servers' part to the report of a failed phase, and tell a failed start in full only once."""
+    if not report.failed:
+        return
+    item.stash[_FAILED] = True
+    if call.excinfo and isinstance(call.excinfo.value, StandError):
+        report.longrepr = _told(call.excinfo.value)
+    for used in item.stash.get(_USED, []):
+        title = "postgres of this test" if isinstance(used.endpoint, Postgres) else "redis of this test"
+        text = _describe(used)
+        report.sections.append((title, text))
+        item.user_properties.append((title.replace(" ", "_"), text))
+
+
+def _told(error: StandError) -> str:
+    if error.told_in:
+        try:
+            os.close(os.open(error.told_in, os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            return f"{error.happened} (told in full once in this run, with the first test that wanted it)"
+        except OSError:
+            pass  # the place is gone: better told twice than never
+    return f"{type(error).__name__}: {error}"
+
+
+def _describe(used: _Used) -> str:
+    endpoint = used.endpoint
+    external = endpoint.backend == "external"
+    lines = [f"{endpoint.backend} {endpoint.version}"]
+    if isinstance(endpoint, Postgres):
+        lines.append(f"dsn: {endpoint.safe_dsn if external else endpoint.dsn}")
+        lines.append(f"schema: {endpoint.schema}" if endpoint.schema else f"database: {endpoint.database}")
+        name = endpoint.application_name
+    else:
+        lines.append(f"url: {endpoint.safe_url if external else endpoint.url}")
+        name = ""
+    if external:
+        lines.append("log: an external server's log is not ours to read")
+    else:
+        found = logs.since(used.lease.place.log, used.log_start, name)
+        lines.extend(["log during this test:", found] if found else ["log during this test: nothing"])
+    return "\n".join(lines)
+
+
+def write_suite_properties(config: pytest.Config, versions: dict[str, str]) -> None:
+    """Put backend and version of every kind used into the JUnit file, if one is written."""
+    from _pytest.junitxml import xml_key  # noqa: PLC0415 - the only door: `record_testsuite_property` is for tests
+
+    junit = config.stash.get(xml_key, None)
+    if junit is not None:
+        for kind, version in sorted(versions.items()):
+            junit.add_global_property(kind, version)

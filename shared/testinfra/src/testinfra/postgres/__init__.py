@@ -1,0 +1,1 @@
+"""Postgres: where it comes from (embedded, external) and how tests are kept apart in it."""

@@ -1,0 +1,111 @@
+"""An initialised data directory: made once per build of Postgres, kept in the cache, copied for every server.
+
+Facts, measured on two cores with PostgreSQL 18.6: initdb 0.43 s, an extension by single-user mode 0.04 s, copying the
+result (39 MB) 0.04 s. Rule: a directory in the cache is complete, for it gets its name last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from filelock import FileLock
+
+from testinfra.errors import NotAvailable
+from testinfra.postgres.binaries import Binaries
+from testinfra.servers.process import User, run
+
+_FORMAT = "2"
+GROUP = "testinfra"
+"""The role that every test process's own login is a member of; it owns what several processes share."""
+DATABASE = "postgres"
+SUPERUSER = "postgres"
+
+_HBA = """\
+# The socket's folder has mode 0700; over TCP a password is asked for.
+local all all trust
+host all all 127.0.0.1/32 scram-sha-256
+host all all ::1/128 scram-sha-256
+"""
+
+
+def initialised(binaries: Binaries, user: User | None, extensions: Sequence[str], cache: Path) -> Path:
+    """Give a cached data directory with `extensions` in `postgres` and `template1`; makes it on first use."""
+    _require_extensions(binaries, extensions)
+    owner = user.uid if user else os.getuid()
+    name = f"{_FORMAT} {binaries.digest()} {owner} {' '.join(sorted(extensions))}"
+    home = cache / "clusters" / hashlib.sha256(name.encode()).hexdigest()[:12]
+    home.parent.mkdir(mode=0o755, exist_ok=True)
+    if home.exists():
+        return home
+    with FileLock(home.with_suffix(".lock"), poll_interval=0.02):
+        if not home.exists():
+            draft = home.with_suffix(".draft")
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir(mode=0o700)
+            if user:
+                os.chown(draft, user.uid, user.gid)
+            _initialise(binaries, user, extensions, draft)
+            draft.rename(home)
+    return home
+
+
+def _require_extensions(binaries: Binaries, extensions: Sequence[str]) -> None:
+    shares = [binaries.bindir.parent / "share", Path(f"/usr/share/postgresql/{binaries.version.split('.')[0]}")]
+    looked_at = [share / "extension" for share in shares] + [share / "postgresql" / "extension" for share in shares[:1]]
+    missing = [
+        name for name in extensions if not any((folder / f"{name}.control").is_file() for folder in looked_at)
+    ]
+    if missing:
+        raise NotAvailable(
+            f"Postgres {binaries.version} ({binaries.source}) has no extension {', '.join(missing)}",
+            looked_at=[str(folder / f"{missing[0]}.control") for folder in looked_at],
+            next_step="leave --postgres-bindir out for binaries that bring pgvector and contrib, install the extension"
+            " (Debian: apt-get install postgresql-<version>-pgvector), or --postgres-extensions=<those you need>",
+        )
+
+
+def _initialise(binaries: Binaries, user: User | None, extensions: Sequence[str], directory: Path) -> None:
+    run(
+        [
+            binaries.program("initdb"),
+            f"--pgdata={directory}",
+            f"--username={SUPERUSER}",
+            "--no-sync",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--auth=trust",
+            "--no-instructions",
+        ],
+        what="initdb",
+        user=user,
+    )
+    (directory / "pg_hba.conf").write_text(_HBA)
+    wanted = [f'CREATE EXTENSION IF NOT EXISTS "{name}" CASCADE' for name in extensions]
+    group = [
+        f"CREATE ROLE {GROUP} NOLOGIN CREATEDB CREATEROLE",
+        f"GRANT pg_monitor, pg_signal_backend TO {GROUP}",
+        f"GRANT CREATE, TEMPORARY ON DATABASE {DATABASE} TO {GROUP}",
+    ]
+    _say(binaries, user, directory, "template1", wanted)
+    _say(binaries, user, directory, DATABASE, [*wanted, *group])
+
+
+def _say(binaries: Binaries, user: User | None, directory: Path, database: str, statements: Sequence[str]) -> None:
+    """Run statements in single-user mode: 0.04 s, where starting and stopping a server would take 0.3 s."""
+    if not statements:
+        return
+    command = [binaries.program("postgres"), "--single", "-j", "-D", str(directory), "-c", "fsync=off", database]
+    said = run(command, what=f"preparing {database}", user=user, stdin=";\n\n".join([*statements, ""]))
+    if "ERROR" in said or "FATAL" in said:
+        raise NotAvailable(f"the database {database} cannot be prepared", looked_at=list(statements), log=said)
+
+
+def copy(source: Path, target: Path, user: User | None) -> None:
+    """Copy a data directory into the folder `target`, owner and modes kept; cloned where the file system can."""
+    del user  # `cp -a` keeps the owner; as root it needs no other user
+    clone = ["--reflink=auto"] if shutil.which("cp") and os.uname().sysname == "Linux" else []
+    run(["cp", "-a", *clone, f"{source}/.", str(target)], what=f"copying the data directory to {target}")

@@ -1,0 +1,166 @@
+"""The embedded Postgres: binaries from a wheel (or a folder of one's own), a copied data directory, tuned for tests.
+
+Rule 1: it listens on loopback, with a password made for this server alone, and on a socket in a folder of mode 0700.
+Rule 2: durability is off (fsync, full_page_writes, synchronous_commit): the data dies with the server anyway.
+Rule 3: ready means that a query over its socket was answered, not that a log line was seen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from testinfra.errors import NotReady
+from testinfra.postgres import binaries as builds
+from testinfra.postgres import cluster
+from testinfra.servers.backend import Terms
+from testinfra.servers.places import Place
+from testinfra.servers.ports import LOOPBACK, Reservation
+from testinfra.servers.process import Process, User
+from testinfra.servers.ready import wait_until
+
+TUNING: Mapping[str, str] = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "checkpoint_timeout": "1h",
+    "max_wal_size": "4GB",
+    "shared_buffers": "128MB",
+    "max_prepared_transactions": "100",  # client libraries' own suites need it above 0
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "logging_collector": "off",
+    "log_checkpoints": "off",
+    "log_line_prefix": "%m [%p] app=%a db=%d ",
+    "unix_socket_permissions": "0700",
+}
+"""Settings of a server whose data need not outlive it; `--postgres-settings` wins over them."""
+
+
+class Embedded:
+    """One embedded Postgres."""
+
+    kept = True
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        """Take the settings of the spec: bindir, run_as, extensions, settings, max_connections."""
+        self._settings = settings
+        self._process: Process | None = None
+        self._port: Reservation | None = None
+
+    def start(self, place: Place, terms: Terms) -> dict[str, Any]:
+        """See `Backend.start`."""
+        user = builds.choose_user(str(self._settings.get("run_as", "")))
+        cache = builds.cache_root(terms.cache_dir, user)
+        found = builds.reachable(builds.find(str(self._settings.get("bindir", ""))), user, cache)
+        template = cluster.initialised(found, user, self._settings.get("extensions", ()), cache)
+        with contextlib.ExitStack() as undo:
+            self._port = Reservation(terms.port, option="--postgres-port")
+            undo.callback(self.stop)
+            home = place.outside(user)
+            data = _folder(home / "data", user)
+            sockets = _folder(home / "s", user)
+            if not builds.can_reach(user, home):
+                raise _unreachable(home, user)
+            cluster.copy(template, data, user)
+            self._process = self._launch(found, data, sockets, place, user)
+            place.update(processes=[[self._process.pid, time.time()]])
+            password = secrets.token_urlsafe(12)
+            self._await(found, sockets, password, terms)
+            undo.pop_all()
+        return {
+            "host": LOOPBACK,
+            "port": self._port.port,
+            "user": cluster.SUPERUSER,
+            "password": password,
+            "database": cluster.DATABASE,
+            "backend": "embedded",
+            "version": found.version,
+            "socket_directory": str(sockets),
+        }
+
+    def _launch(self, found: builds.Binaries, data: Path, sockets: Path, place: Place, user: User | None) -> Process:
+        assert self._port is not None
+        own = dict(setting.split("=", 1) for setting in self._settings.get("settings", ()))
+        settings = {
+            **TUNING,
+            "max_connections": str(self._settings.get("max_connections", 500)),
+            **own,
+            "listen_addresses": LOOPBACK,
+            "port": str(self._port.port),
+            "unix_socket_directories": str(sockets),
+        }
+        arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        return Process(
+            [found.program("postgres"), "-D", str(data), *arguments],
+            log=place.log,
+            user=user,
+            stop_signal=signal.SIGQUIT,  # immediate shutdown: nothing of it is kept, and SIGTERM waits for clients
+        )
+
+    def _await(self, found: builds.Binaries, sockets: Path, password: str, terms: Terms) -> None:
+        """Set the password over the socket: the first answered query is the proof of readiness."""
+        assert self._port is not None
+        statements = [
+            # One round of key stretching: the password is random and lives as long as the server. 3 ms a connection.
+            "SELECT set_config('scram_iterations', '1', false)"
+            " WHERE current_setting('server_version_num')::int >= 160000",
+            f"ALTER ROLE {cluster.SUPERUSER} PASSWORD '{password}'",
+        ]
+        command = [found.program("psql"), "-XAtq", "-h", str(sockets), "-p", str(self._port.port)]
+        command += ["-U", cluster.SUPERUSER, "-d", cluster.DATABASE]
+        command += [part for statement in statements for part in ("-c", statement)]
+        plain = {"PATH": os.environ.get("PATH", ""), "PGCONNECT_TIMEOUT": "5"}
+        lock_file = sockets / f".s.PGSQL.{self._port.port}"
+
+        def answers() -> bool:
+            if not lock_file.exists():
+                return False
+            asked = subprocess.run(command, capture_output=True, text=True, env=plain, check=False, cwd="/")
+            return asked.returncode == 0
+
+        wait_until(answers, what="Postgres answers a query", timeout=terms.start_timeout, process=self._process)
+
+    def stop(self) -> None:
+        """End the server and give its port back."""
+        if self._process:
+            self._process.stop()
+            self._process = None
+        if self._port:
+            self._port.close()
+            self._port = None
+
+    def death(self) -> str:
+        """See `Backend.death`."""
+        return self._process.death() if self._process else "was stopped"
+
+
+def _folder(path: Path, user: User | None) -> Path:
+    path.mkdir(mode=0o700)
+    if user:
+        os.chown(path, user.uid, user.gid)
+    return path
+
+
+def _unreachable(home: Path, user: User | None) -> NotReady:
+    name = user.name if user else "we"
+    return NotReady(
+        f"the user {name}, as whom Postgres has to run because we are root, cannot reach {home}",
+        looked_at=[str(parent) for parent in home.parents],
+        next_step="TESTINFRA_STATE_DIR=<a directory below folders of mode 0711 or wider>",
+    )
+
+
+def create(settings: Mapping[str, Any]) -> Embedded:
+    """Make the backend; see `testinfra.servers.backend`."""
+    return Embedded(settings)

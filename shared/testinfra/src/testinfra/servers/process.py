@@ -1,0 +1,154 @@
+"""One child process: started in a group of its own, logged to a file, stopped by handle, dead when its parent is.
+
+Rule 1: a child dies with the process that started it, however that one dies (Linux: PR_SET_PDEATHSIG; elsewhere the
+        next sweep ends it by pid and start time). The kernel clears that wish when credentials change, so it is set
+        after the change of user, and it fires when the parent *thread* ends, so start children from a main thread.
+Rule 2: stop means: the gentle signal, a bounded wait, then KILL for the whole group. Nothing is ever stopped by name.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from testinfra.errors import NotReady
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True)
+class User:
+    """Who a child runs as when we are root."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def die_with_parent(parent: int, sig: signal.Signals = signal.SIGKILL) -> None:
+    """Ask the kernel to send `sig` to this process when `parent` (its pid) dies; at once if it is dead already."""
+    if _LIBC is None:
+        return
+    _LIBC.prctl(_PR_SET_PDEATHSIG, int(sig), 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), sig)
+
+
+def _before_exec(sig: signal.Signals) -> Callable[[], None]:
+    parent = os.getpid()
+
+    def prepare() -> None:
+        for ignored in (signal.SIGINT, signal.SIGHUP):  # the keeper ignores them, and exec would pass that on
+            signal.signal(ignored, signal.SIG_DFL)
+        die_with_parent(parent, sig)
+
+    return prepare
+
+
+def tail(path: Path, lines: int = 20) -> str:
+    """Give the last lines of a file, "" if there is none; reads at most 64 KiB."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 65536))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""
+
+
+class Process:
+    """A running child. `stop_signal` is also what it gets when its parent dies."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        user: User | None = None,
+        env: Mapping[str, str] | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        self.argv = list(argv)
+        self.log = log
+        self.stop_signal = stop_signal
+        with log.open("ab") as out:
+            self._child = subprocess.Popen(
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=dict(env) if env is not None else None,
+                cwd="/",
+                process_group=0,
+                pass_fds=tuple(pass_fds),
+                preexec_fn=_before_exec(stop_signal),  # noqa: PLW1509 - the keeper that starts children has one thread
+                user=user.uid if user else None,
+                group=user.gid if user else None,
+                extra_groups=[] if user else None,
+            )
+
+    @property
+    def pid(self) -> int:
+        """Its process id, which is also its group's."""
+        return self._child.pid
+
+    def exit_code(self) -> int | None:
+        """Give its exit code, negative for a signal, or None while it runs."""
+        return self._child.poll()
+
+    def death(self) -> str:
+        """Say how it ended, "" while it runs."""
+        code = self.exit_code()
+        if code is None:
+            return ""
+        return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """End it and its group: the stop signal, up to `timeout` seconds, then KILL. Harmless when it is dead."""
+        if self._child.poll() is None:
+            self._child.send_signal(self.stop_signal)
+            try:
+                self._child.wait(timeout)
+            except subprocess.TimeoutExpired:
+                pass  # the group is killed below
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):  # PermissionError: only zombies are left (macOS)
+            pass
+        self._child.wait()
+
+
+def run(argv: Sequence[str], *, what: str, user: User | None = None, stdin: str = "", timeout: float = 60.0) -> str:
+    """Run a program to its end and give what it printed; raise `NotReady` with that text when it fails."""
+    command = f"looked at: {' '.join(argv)}"
+    try:
+        done = subprocess.run(
+            list(argv),
+            input=stdin,
+            text=True,
+            errors="replace",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            timeout=timeout,
+            check=False,
+            preexec_fn=_before_exec(signal.SIGKILL),  # noqa: PLW1509 - the keeper that starts children has one thread
+            user=user.uid if user else None,
+            group=user.gid if user else None,
+            extra_groups=[] if user else None,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise NotReady(f"{what} took over {timeout:.0f} s and was ended", looked_at=[command]) from exc
+    except OSError as exc:
+        raise NotReady(f"{what} could not be run: {exc}", looked_at=[command]) from exc
+    if done.returncode:
+        text = "\n".join(done.stdout.splitlines()[-20:])
+        raise NotReady(f"{what} failed with code {done.returncode}", looked_at=[command], log=text)
+    return done.stdout

@@ -1,0 +1,65 @@
+"""From options to specs: which servers a run means. The plugin and the command line ask here, so they mean the same."""
+
+from __future__ import annotations
+
+from testinfra.options import Options
+from testinfra.servers.backend import Spec, Terms
+
+
+def postgres(options: Options, *, exclusive: str = "") -> Spec:
+    """Say which Postgres `options` ask for."""
+    if options.postgres == "external":
+        settings = {"dsn": options.postgres_dsn, "extensions": list(options.postgres_extensions)}
+    else:
+        settings = {
+            "bindir": options.postgres_bindir,
+            "run_as": options.postgres_run_as,
+            "extensions": list(options.postgres_extensions),
+            "settings": list(options.postgres_settings),
+            "max_connections": options.postgres_max_connections,
+        }
+    return Spec(kind="postgres", backend=options.postgres, settings=settings, exclusive=exclusive)
+
+
+def redis(options: Options, *, exclusive: str = "") -> Spec:
+    """Say which Redis `options` ask for."""
+    if options.redis == "external":
+        return Spec(kind="redis", backend="external", settings={"url": options.redis_url}, exclusive=exclusive)
+    settings = {"binary": options.redis_binary, "databases": options.redis_databases}
+    return Spec(kind="redis", backend=options.redis, settings=settings, exclusive=exclusive)
+
+
+def terms(options: Options, *, port: int = 0) -> Terms:
+    """Say how a server is to be kept."""
+    return Terms(
+        linger=options.linger, start_timeout=options.start_timeout, port=port, cache_dir=options.cache_dir
+    )
+
+
+def describe(options: Options) -> dict[str, str]:
+    """Say in words which backends and versions the run stands on, without starting any; kind -> words.
+
+    A backend that cannot be found is said so here; the error itself comes with the first test that wants it.
+    """
+    from testinfra.errors import StandError  # noqa: PLC0415 - with the two below: header only
+    from testinfra.postgres import binaries  # noqa: PLC0415
+    from testinfra.redis import embedded as redis_embedded  # noqa: PLC0415
+
+    found: dict[str, str] = {}
+    try:
+        if options.postgres == "external":
+            found["postgres"] = "external, its version is asked at first use"
+        else:
+            build = binaries.find(options.postgres_bindir)
+            found["postgres"] = f"embedded {build.version} ({build.source})"
+    except StandError as exc:
+        found["postgres"] = f"not available: {exc.happened}"
+    try:
+        if options.redis == "external":
+            found["redis"] = "external, its version is asked at first use"
+        else:
+            binary = redis_embedded.find(options.redis_binary)
+            found["redis"] = f"embedded {binary.version} ({binary.source})"
+    except StandError as exc:
+        found["redis"] = f"not available: {exc.happened}"
+    return found
