@@ -94,9 +94,12 @@ class Isolation:
         self._tenant.execute(SQL("COMMENT ON DATABASE {} IS {}").format(Identifier(name), Literal(MARK)))
         return name
 
-    def _template(self) -> str:
+    def _template_name(self) -> str:
         digest = hashlib.sha256(f"{self._migrations.digest()} {self._extensions}".encode()).hexdigest()[:16]
-        name = f"testinfra_template_{digest}"
+        return f"testinfra_template_{digest}"
+
+    def _template(self) -> str:
+        name = self._template_name()
         if self._sealed(name):
             return name
         lock = Literal(name)

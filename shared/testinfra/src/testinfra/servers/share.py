@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 from testinfra.errors import NotReady, StandError, from_record
 from testinfra.servers.backend import Spec, Terms, create
 from testinfra.servers.places import UP_SCOPE, Place, scope_name, take_flock
-from testinfra.servers.process import tail
+from testinfra.servers.process import explain, tail
 from testinfra.servers.ready import wait_until
 
 _LOCK_POLL = 0.01
@@ -83,9 +83,14 @@ def lease(spec: Spec, *, root: Path, scope: str, terms: Terms, use_warm: bool = 
             return _hold(place)
         _clear(place)
         sweep(root, but=place)
-        place.prepare()
-        held = Lease(place)
-        _start(place, spec, terms)
+        try:
+            place.prepare()
+            held = Lease(place)
+            _start(place, spec, terms)
+        except OSError as exc:
+            raise NotReady(
+                f"{spec.kind} ({spec.backend}) cannot be started: {exc}", looked_at=[str(root)], **explain(str(exc))
+            ) from exc
         return _filled(held)
 
 
@@ -203,6 +208,7 @@ def _spawn_keeper(place: Place, spec: Spec, terms: Terms) -> None:
             looked_at=[str(place.keeper_log), str(place.log)],
             log=tail(place.keeper_log) or tail(place.log),
         )
+        place.remove(keep_record=True)
         place.update(state="failed", error=error.to_record())
 
 
