@@ -27,7 +27,7 @@ from testinfra.options import Options, resolve
 from testinfra.servers.backend import Spec
 from testinfra.servers.places import UP_SCOPE, Place, state_root
 from testinfra.servers.ready import wait_until
-from testinfra.servers.share import lease, sweep
+from testinfra.servers.share import forget_failures, lease, sweep
 
 app = typer.Typer(
     help="Real servers for tests: kept warm between runs, and looked at.",
@@ -49,6 +49,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except StandError as exc:
+        forget_failures()  # the next command is to try again
         typer.echo(f"{type(exc).__name__}: {exc}", err=True)
         raise typer.Exit(1) from exc
 
