@@ -7,6 +7,7 @@ same key and its tests cannot tell.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import shlex
 import signal
@@ -61,12 +62,16 @@ def _places(options: Options) -> list[Place]:
 
 
 def _endpoint(record: dict[str, Any]) -> Postgres | Redis:
-    kind = {"postgres": Postgres, "redis": Redis}[record["spec"]["kind"]]
-    return kind(**record["endpoint"])
+    given: dict[str, Any] = record["endpoint"]
+    return Postgres(**given) if record["spec"]["kind"] == "postgres" else Redis(**given)
+
+
+def _is_gone(place: Place) -> bool:
+    return not place.directory.exists()
 
 
 @app.command()
-def up(
+def up(  # noqa: PLR0917 - typer calls it by name
     postgres: Annotated[_Embedded | None, typer.Option(help="Keep a Postgres.")] = None,
     redis: Annotated[_Embedded | None, typer.Option(help="Keep a Redis.")] = None,
     postgres_port: Annotated[int, typer.Option(help="Fixed port of Postgres (default: any free one).")] = 0,
@@ -144,7 +149,7 @@ def down() -> None:
         for place in places:
             os.kill(int(place.read()["keeper"]), signal.SIGTERM)
         for place in places:
-            wait_until(lambda at=place: not at.directory.exists(), what=f"{place.directory.name} ends", timeout=15)
+            wait_until(functools.partial(_is_gone, place), what=f"{place.directory.name} ends", timeout=15)
             typer.echo(f"ended {place.directory.name}")
         for name in sweep(state_root(options.state_dir)):
             typer.echo(f"swept {name}, which a killed run left behind")

@@ -1,8 +1,8 @@
 """What a run was asked for: one frozen `Options`, read in one function from command line, environment and ini.
 
 Rule 1: the command line wins over the environment, the environment over the ini file, the ini file over the default.
-Rule 2: every setting is one row of `Options` below; its flag is `--<name>` or `--testinfra-<name>`, its variable `TESTINFRA_<NAME>` and its
-ini key `testinfra_<name>`. Nothing else in the stand reads the environment, but for the keeper, which gets its spec.
+Rule 2: every setting is one row of `Options` below; its flag is `--<name>` or `--testinfra-<name>`, its variable
+        `TESTINFRA_<NAME>` and its ini key `testinfra_<name>`. Nothing else in the stand reads the environment.
 Rule 3: a value that means nothing is refused with what would be right; so is a variable that no row knows.
 """
 
@@ -59,7 +59,16 @@ class Setting:
         return text
 
     def _boolean(self, text: str, source: str) -> bool:
-        known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+        known = {
+            "1": True,
+            "true": True,
+            "yes": True,
+            "on": True,
+            "0": False,
+            "false": False,
+            "no": False,
+            "off": False,
+        }
         if text.lower() not in known:
             raise self._wrong(text, source, "yes or no")
         return known[text.lower()]
@@ -75,7 +84,9 @@ class Setting:
         return number
 
     def _wrong(self, text: str, source: str, right: str) -> Misconfigured:
-        return Misconfigured(f"{source}={text!r} is not a value for {self.name}", next_step=f"{source}=... with {right}")
+        return Misconfigured(
+            f"{source}={text!r} is not a value for {self.name}", next_step=f"{source}=... with {right}"
+        )
 
 
 ISOLATION = ("schema", "database", "rollback")

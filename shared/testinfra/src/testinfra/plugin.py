@@ -10,7 +10,7 @@ import importlib.metadata
 import os
 import secrets
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for setting in SETTINGS:
         shown = f"{setting.help} [{setting.variable}; default: {setting.default or 'none'}]".replace("%", "%%")
         group.addoption(setting.flag, dest=f"testinfra_{setting.name}", default=None, help=shown, metavar="VALUE")
-        kind = "linelist" if isinstance(setting.default, tuple) else "string"
+        kind: Literal["linelist", "string"] = "linelist" if isinstance(setting.default, tuple) else "string"
         parser.addini(setting.ini, setting.help, type=kind, default=None)
 
 
@@ -145,21 +145,18 @@ def postgres(testinfra_stand: Stand) -> Postgres:
 
 @pytest.fixture(scope="session")
 def postgres_migrations() -> Migrations:
-    """What fills a fresh schema or database; override it, returning an object with `digest()` and `apply(connection)`."""
+    """What fills a fresh schema or database; override it with an object of `digest()` and `apply(connection)`."""
     from testinfra.postgres.migrations import NoMigrations  # noqa: PLC0415 - imports psycopg
 
     return NoMigrations()
 
 
-def _fresh(
-    request: pytest.FixtureRequest, stand: Stand, migrations: Migrations, kind: str
-) -> Iterator[Postgres]:
+def _fresh(request: pytest.FixtureRequest, stand: Stand, migrations: Migrations, mode: str) -> Iterator[Postgres]:
     isolation = stand.isolation(project_of(request.path.parent), migrations)
-    endpoint = isolation.take(kind)
+    endpoint = isolation.take(mode)
     failures.note(request.node, stand.lease(specs.postgres(stand.options)), endpoint)
     yield endpoint
-    name = endpoint.schema if kind == "schema" else endpoint.database
-    isolation.give_back(kind, name, keep=failures.has_failed(request.node))
+    isolation.give_back(mode, endpoint, keep=failures.has_failed(request.node))
 
 
 @pytest.fixture
@@ -184,7 +181,9 @@ def _mode(request: pytest.FixtureRequest, stand: Stand) -> str:
     marker = request.node.get_closest_marker("postgres")
     mode = str(marker.kwargs.get("isolation", "")) if marker else stand.options.postgres_isolation
     if mode not in ISOLATION or (marker and (marker.args or len(marker.kwargs) != 1)):
-        raise pytest.UsageError(f"{request.node.nodeid}: write @pytest.mark.postgres(isolation=...) with one of {ISOLATION}")
+        raise pytest.UsageError(
+            f"{request.node.nodeid}: write @pytest.mark.postgres(isolation=...) with one of {ISOLATION}"
+        )
     return mode
 
 
@@ -194,14 +193,7 @@ def postgres_isolated(
 ) -> Iterator[Postgres]:
     """Room of the test's own, in the mode of its marker or of --postgres-isolation; read-only in `rollback`."""
     del postgres  # a server that does not start fails here, once
-    mode = _mode(request, testinfra_stand)
-    if mode != "rollback":
-        yield from _fresh(request, testinfra_stand, postgres_migrations, mode)
-        return
-    isolation = testinfra_stand.isolation(project_of(request.path.parent), postgres_migrations)
-    endpoint = isolation.read_only()
-    failures.note(request.node, testinfra_stand.lease(specs.postgres(testinfra_stand.options)), endpoint)
-    yield endpoint
+    yield from _fresh(request, testinfra_stand, postgres_migrations, _mode(request, testinfra_stand))
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from testinfra.options import Options
 from testinfra.servers.backend import Spec, Terms
 
@@ -9,7 +11,7 @@ from testinfra.servers.backend import Spec, Terms
 def postgres(options: Options, *, exclusive: str = "") -> Spec:
     """Say which Postgres `options` ask for."""
     if options.postgres == "external":
-        settings = {"dsn": options.postgres_dsn, "extensions": list(options.postgres_extensions)}
+        settings: dict[str, Any] = {"dsn": options.postgres_dsn, "extensions": list(options.postgres_extensions)}
     else:
         settings = {
             "bindir": options.postgres_bindir,
@@ -31,9 +33,7 @@ def redis(options: Options, *, exclusive: str = "") -> Spec:
 
 def terms(options: Options, *, port: int = 0) -> Terms:
     """Say how a server is to be kept."""
-    return Terms(
-        linger=options.linger, start_timeout=options.start_timeout, port=port, cache_dir=options.cache_dir
-    )
+    return Terms(linger=options.linger, start_timeout=options.start_timeout, port=port, cache_dir=options.cache_dir)
 
 
 def describe(options: Options) -> dict[str, str]:

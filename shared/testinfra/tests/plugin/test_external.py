@@ -8,9 +8,9 @@ import redis as redis_py
 
 from shared.testinfra.tests.sandbox import Sandbox
 from testinfra.endpoints import Postgres, Redis
+from testinfra.errors import NotAvailable
 from testinfra.names import Names
 from testinfra.redis.databases import LogicalDatabases, PrefixedLogins
-from testinfra.errors import NotAvailable
 from testinfra.stand import Stand
 
 
@@ -55,7 +55,9 @@ def test_databases_and_rollback_work_on_an_external_server_too(on_external: Sand
     assert (done.code, done.count("tests")) == (0, 2), done.output
 
 
-def test_a_failure_report_on_an_external_server_shows_no_password(on_external: Sandbox, lone_postgres: Postgres) -> None:
+def test_a_failure_report_on_an_external_server_shows_no_password(
+    on_external: Sandbox, lone_postgres: Postgres
+) -> None:
     """It is somebody's; and its log is not ours to read."""
     on_external.write(test_bad="def test_bad(postgres_schema, redis_db): assert False")
     output = on_external.pytest().output

@@ -63,7 +63,7 @@ def test_the_search_path_is_the_schema_and_public(postgres_schema: Postgres) -> 
 
 
 def test_async_clients_take_the_same_dsn(postgres_schema: Postgres) -> None:
-    """psycopg's async side and asyncpg alike."""
+    """The async side of psycopg and asyncpg alike."""
 
     async def ask() -> tuple[Any, Any]:
         async with await psycopg.AsyncConnection.connect(postgres_schema.dsn) as connection:
@@ -89,8 +89,7 @@ def test_a_test_that_takes_more_connections_than_its_share_is_told_so(postgres_s
     held: list[psycopg.Connection[Any]] = []
     try:
         with pytest.raises(psycopg.OperationalError, match=f'too many connections for role "{postgres_schema.user}"'):
-            while len(held) <= postgres_schema.connection_budget:
-                held.append(psycopg.connect(postgres_schema.dsn))
+            held.extend(psycopg.connect(postgres_schema.dsn) for _ in range(postgres_schema.connection_budget + 1))
     finally:
         for connection in held:
             connection.close()
@@ -98,9 +97,7 @@ def test_a_test_that_takes_more_connections_than_its_share_is_told_so(postgres_s
 
 @pytest.mark.parametrize("round_", range(3))
 @pytest.mark.postgres(isolation="rollback")
-def test_rollback_undoes_all_that_its_connection_did(
-    postgres_connection: psycopg.Connection[Any], round_: int
-) -> None:
+def test_rollback_undoes_all_that_its_connection_did(postgres_connection: psycopg.Connection[Any], round_: int) -> None:
     """The same row fits three times; DDL is undone as well."""
     postgres_connection.execute("INSERT INTO pets VALUES ('rex', null); CREATE TABLE extra ()")
     assert postgres_connection.execute("SELECT count(*) FROM pets").fetchone() == (1,)
@@ -138,7 +135,7 @@ def test_a_half_made_template_is_made_anew(testinfra_stand: Stand) -> None:
         connection.execute(f'CREATE DATABASE "{unsealed}"')
     taken = isolation.take("database")
     assert add_pet(taken.dsn) == [("rex",)]
-    isolation.give_back("database", taken.database)
+    isolation.give_back("database", taken)
 
 
 @pytest.mark.parametrize("round_", range(8))

@@ -14,7 +14,8 @@ import os, psutil, psycopg, pytest
 def children_of_keepers():
     state = os.environ["TESTINFRA_STATE_DIR"]
     for keeper in psutil.process_iter(["cmdline"]):
-        if "testinfra.servers.keeper" in (keeper.info["cmdline"] or []) and any(state in part for part in keeper.info["cmdline"]):
+        command = keeper.info["cmdline"] or []
+        if "testinfra.servers.keeper" in command and any(state in part for part in command):
             yield from keeper.children()
 
 @pytest.mark.parametrize("number", range(16))

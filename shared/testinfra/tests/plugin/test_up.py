@@ -14,8 +14,8 @@ from testinfra.servers.ready import wait_until
 
 def exported(text: str) -> dict[str, str]:
     """The variables that the shell lines set."""
-    pairs = [shlex.split(line)[1].split("=", 1) for line in text.splitlines()]
-    return {name: value for name, value in pairs}
+    lines = [shlex.split(line)[1].partition("=") for line in text.splitlines()]
+    return {name: value for name, _, value in lines}
 
 
 def test_servers_are_started_shown_handed_out_and_ended(sandbox: Sandbox) -> None:
@@ -43,7 +43,10 @@ def test_a_run_uses_the_warm_servers_and_leaves_them_clean(sandbox: Sandbox, sam
     before = {process.pid for process in sandbox.processes() if "keeper" in " ".join(process.cmdline())}
     sandbox.write(
         test_sample=sample,
-        test_who="def test_who(testinfra_stand, postgres, redis): assert all(l.warm for l in testinfra_stand.leases.values())",
+        test_who="""
+        def test_who(testinfra_stand, postgres, redis):
+            assert [lease.warm for lease in testinfra_stand.leases.values()] == [True, True]
+        """,
     )
     done = sandbox.pytest("-n", "2")
     assert (done.code, done.count("tests")) == (0, 13), done.output

@@ -27,7 +27,7 @@ def test_a_held_port_is_given_to_no_one_who_asks_for_any() -> None:
 def test_a_server_that_reuses_addresses_listens_on_a_held_port() -> None:
     """As Postgres and Redis do."""
     held = Reservation()
-    with socket.create_server((LOOPBACK, held.port)) as server, socket.create_connection((LOOPBACK, held.port)) as one:
+    with socket.create_server((LOOPBACK, held.port)) as server, socket.create_connection((LOOPBACK, held.port)):
         accepted, address = server.accept()
         accepted.close()
     assert address[0] == LOOPBACK

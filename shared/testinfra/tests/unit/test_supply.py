@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_things_come_in_order_and_no_more_than_the_depth_are_made_ahead() -> Non
 
 def test_what_making_raises_is_raised_by_taking_and_making_goes_on() -> None:
     """A passing fault is not the end."""
-    results = iter([1, ValueError("no"), 3])
+    results: Iterator[int | ValueError] = iter([1, ValueError("no"), 3])
 
     def make() -> int:
         result = next(results, 99)

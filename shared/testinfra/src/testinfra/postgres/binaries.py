@@ -125,7 +125,8 @@ def cache_root(configured: str, user: User | None) -> Path:
         info = root.stat()
     except OSError as exc:
         raise NotAvailable(
-            f"the cache directory {root} cannot be made: {exc.strerror}", next_step="--testinfra-cache-dir=<a directory of yours>"
+            f"the cache directory {root} cannot be made: {exc.strerror}",
+            next_step="--testinfra-cache-dir=<a directory of yours>",
         ) from exc
     if info.st_uid != os.getuid() or info.st_mode & 0o022 or not can_reach(user, root):
         raise NotAvailable(

@@ -56,9 +56,7 @@ def initialised(binaries: Binaries, user: User | None, extensions: Sequence[str]
 def _require_extensions(binaries: Binaries, extensions: Sequence[str]) -> None:
     shares = [binaries.bindir.parent / "share", Path(f"/usr/share/postgresql/{binaries.version.split('.')[0]}")]
     looked_at = [share / "extension" for share in shares] + [share / "postgresql" / "extension" for share in shares[:1]]
-    missing = [
-        name for name in extensions if not any((folder / f"{name}.control").is_file() for folder in looked_at)
-    ]
+    missing = [name for name in extensions if not any((folder / f"{name}.control").is_file() for folder in looked_at)]
     if missing:
         raise NotAvailable(
             f"Postgres {binaries.version} ({binaries.source}) has no extension {', '.join(missing)}",

@@ -47,6 +47,9 @@ TUNING: Mapping[str, str] = {
 """Settings of a server whose data need not outlive it; `--postgres-settings` wins over them."""
 
 
+_KNOWS_SCRAM_ITERATIONS = "current_setting('server_version_num')::int >= 160000"
+
+
 class Embedded:
     """One embedded Postgres."""
 
@@ -113,8 +116,7 @@ class Embedded:
         assert self._port is not None
         statements = [
             # One round of key stretching: the password is random and lives as long as the server. 3 ms a connection.
-            "SELECT set_config('scram_iterations', '1', false)"
-            " WHERE current_setting('server_version_num')::int >= 160000",
+            f"SELECT set_config('scram_iterations', '1', false) WHERE {_KNOWS_SCRAM_ITERATIONS}",
             f"ALTER ROLE {cluster.SUPERUSER} PASSWORD '{password}'",
         ]
         command = [found.program("psql"), "-XAtq", "-h", str(sockets), "-p", str(self._port.port)]

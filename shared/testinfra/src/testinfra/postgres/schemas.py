@@ -38,35 +38,45 @@ class Isolation:
         self._supplies: dict[str, Supply[str]] = {}
         self._shared = ""
 
-    def take(self, kind: str) -> Postgres:
-        """Give a fresh, migrated schema or database; hand it back with `give_back`."""
+    def take(self, mode: str) -> Postgres:
+        """Give room for one test in one of the modes of `options.ISOLATION`; hand it back with `give_back`."""
+        if mode == "rollback":
+            return self._read_only()
+        return self._endpoint(mode, self._take(mode))
+
+    def _take(self, kind: str) -> str:
         if kind not in self._supplies:
             make = {"schema": self._make_schema, "database": self._make_database}[kind]
             self._supplies[kind] = Supply(make, depth=_AHEAD[kind], name=f"{kind}-maker")
-        return self._endpoint(kind, self._supplies[kind].take())
+        return self._supplies[kind].take()
 
     def _endpoint(self, kind: str, name: str) -> Postgres:
         change = {"schema": name} if kind == "schema" else {"database": name}
         return dataclasses.replace(self._tenant.endpoint, application_name=name, **change)  # type: ignore[arg-type]  # all str
 
-    def give_back(self, kind: str, name: str, *, keep: bool = False) -> None:
+    def give_back(self, mode: str, taken: Postgres, *, keep: bool = False) -> None:
         """Have it dropped, or kept for a look where the server outlives the run."""
+        if mode == "rollback":
+            return
+        self._give_back(mode, taken.schema if mode == "schema" else taken.database, keep=keep)
+
+    def _give_back(self, kind: str, name: str, *, keep: bool) -> None:
         if keep and self._tenant.outlives:
             self._tenant.keep(kind, name)
         else:
             self._tenant.drop(kind, name)
 
-    def read_only(self) -> Postgres:
+    def _read_only(self) -> Postgres:
         """Give the endpoint of `rollback`: one migrated schema for the process, in which a DSN can only read."""
         if not self._shared:
-            self._shared = self.take("schema").schema
+            self._shared = self._take("schema")
         shared = self._endpoint("schema", self._shared)
         return dataclasses.replace(shared, settings=(("default_transaction_read_only", "on"),))
 
     @contextmanager
     def rolled_back(self) -> Iterator[psycopg.Connection[Any]]:
         """Give the one connection of `rollback` that may write; `commit()` on it is refused by psycopg."""
-        endpoint = dataclasses.replace(self.read_only(), settings=())
+        endpoint = dataclasses.replace(self._read_only(), settings=())
         with psycopg.connect(endpoint.dsn) as connection, connection.transaction(force_rollback=True):
             yield connection
 

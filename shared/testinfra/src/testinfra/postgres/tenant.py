@@ -28,6 +28,7 @@ KEPT = "testinfra:kept:"
 KEEP_SECONDS = 24 * 3600
 """How long the schema of a failed test is kept on a server that outlives the run."""
 
+_POSTGRES_16 = 160000
 _LOCK = "hashtextextended({owner}, 7)"
 _OURS = """
 SELECT 'schema', nspname, obj_description(oid, 'pg_namespace') FROM pg_namespace
@@ -65,11 +66,11 @@ class Tenant:
 
     @staticmethod
     def _lock_call(function: str, owner: str) -> Composed:
-        return SQL(f"SELECT {function}({_LOCK})").format(owner=Literal(owner))  # type: ignore[arg-type]  # our own text
+        return SQL(f"SELECT {function}({_LOCK})").format(owner=Literal(owner))
 
     def _make_login(self, budget: int) -> Postgres:
         password = secrets.token_urlsafe(12)
-        fast = "SET scram_iterations = 1; " if self._connection.info.server_version >= 160000 else ""
+        fast = "SET scram_iterations = 1; " if self._connection.info.server_version >= _POSTGRES_16 else ""
         self._connection.execute(
             SQL(
                 fast + "CREATE ROLE {role} LOGIN CREATEDB CREATEROLE CONNECTION LIMIT {budget} PASSWORD {password}"
@@ -88,7 +89,9 @@ class Tenant:
 
     def connect(self, purpose: str) -> psycopg.Connection[Any]:
         """Open an autocommit connection as this process's login; `purpose` shows in pg_stat_activity."""
-        return psycopg.connect(self.endpoint.dsn, autocommit=True, application_name=f"{self.names.owner}:{purpose}"[:63])
+        return psycopg.connect(
+            self.endpoint.dsn, autocommit=True, application_name=f"{self.names.owner}:{purpose}"[:63]
+        )
 
     def execute(self, statement: Composed) -> list[tuple[Any, ...]]:
         """Run a statement as the administrator and give its rows, if it has any."""
@@ -103,16 +106,18 @@ class Tenant:
     def keep(self, kind: str, name: str) -> None:
         """Mark a schema or a database of a failed test to be kept for `KEEP_SECONDS`."""
         mark = Literal(f"{KEPT}{int(time.time())}")
-        what = SQL(kind.upper())  # type: ignore[arg-type]  # "schema" or "database", our own text
+        what = SQL(kind.upper())
         self.execute(SQL("COMMENT ON {} {} IS {}").format(what, Identifier(name), mark))
 
     def _drop(self, kind: str, name: str) -> None:
-        statement = SQL(_DROPS[kind]).format(Identifier(name))  # type: ignore[arg-type]  # our own text
+        statement = SQL(_DROPS[kind]).format(Identifier(name))
         try:
             self._execute_within("1s", statement)
         except psycopg.errors.LockNotAvailable:
             held = self._end_sessions_of(name)
-            self.leaks.append(f"{kind} {name}: the test left {held} connection(s) open that held locks; they were ended")
+            self.leaks.append(
+                f"{kind} {name}: the test left {held} connection(s) open that held locks; they were ended"
+            )
             self._execute_within("5s", statement)
 
     def _execute_within(self, lock_timeout: str, statement: Composed) -> None:
@@ -163,5 +168,7 @@ class Tenant:
 
     def _keeps_something(self) -> bool:
         mine = Literal(f"{self.names.owner}%")
-        query = "SELECT 1 FROM pg_namespace WHERE nspname LIKE {0} UNION SELECT 1 FROM pg_database WHERE datname LIKE {0}"
+        query = (
+            "SELECT 1 FROM pg_namespace WHERE nspname LIKE {0} UNION SELECT 1 FROM pg_database WHERE datname LIKE {0}"
+        )
         return bool(self.execute(SQL(query).format(mine)))

@@ -123,7 +123,7 @@ class Embedded:
             "appendonly no",
             "tcp-keepalive 0",
             "daemonize no",
-            *(_SINCE_7 if int(version.split(".")[0]) >= 7 else ()),  # noqa: PLR2004 - Redis 7 brought them
+            *(_SINCE_7 if int(version.partition(".")[0]) >= 7 else ()),  # noqa: PLR2004 - Redis 7 brought them
         ]
 
     def _await(self, password: str, terms: Terms) -> None:

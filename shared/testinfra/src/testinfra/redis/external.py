@@ -25,7 +25,7 @@ class External:
         """Look at the server; see `Backend.start`."""
         del place
         try:
-            given = redis.connection.parse_url(self._url)
+            given: dict[str, Any] = redis.connection.parse_url(self._url)  # type: ignore[no-untyped-call]  # its own gap
         except ValueError as exc:
             raise Misconfigured(
                 f"the URL of the external Redis cannot be read: {exc}",

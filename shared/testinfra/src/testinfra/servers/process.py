@@ -8,6 +8,7 @@ Rule 2: stop means: the gentle signal, a bounded wait, then KILL for the whole g
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -126,14 +127,10 @@ class Process:
         """End it and its group: the stop signal, up to `timeout` seconds, then KILL. Harmless when it is dead."""
         if self._child.poll() is None:
             self._child.send_signal(self.stop_signal)
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._child.wait(timeout)
-            except subprocess.TimeoutExpired:
-                pass  # the group is killed below
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # the second: only zombies are left (macOS)
             os.killpg(self.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):  # PermissionError: only zombies are left (macOS)
-            pass
         self._child.wait()
 
 
@@ -151,7 +148,7 @@ def run(argv: Sequence[str], *, what: str, user: User | None = None, stdin: str 
             cwd="/",
             timeout=timeout,
             check=False,
-            preexec_fn=_before_exec(signal.SIGKILL),  # noqa: PLW1509 - the keeper that starts children has one thread
+            preexec_fn=_before_exec(signal.SIGKILL),
             user=user.uid if user else None,
             group=user.gid if user else None,
             extra_groups=[] if user else None,

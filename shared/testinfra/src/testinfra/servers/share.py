@@ -143,7 +143,7 @@ def _lease_warm(spec: Spec, root: Path) -> Lease | None:
 
 @contextlib.contextmanager
 def _locked(place: Place, timeout: float) -> Iterator[None]:
-    """Hold the place's lock; its scope's folder may be removed by a leaving keeper, so it is made as often as needed."""
+    """Hold the place's lock; a leaving keeper may remove the scope's folder, so it is made as often as needed."""
     deadline = time.monotonic() + timeout
     while True:
         place.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
