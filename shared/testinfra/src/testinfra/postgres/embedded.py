@@ -79,7 +79,7 @@ class Embedded:
             self._process = self._launch(found, data, sockets, place, user)
             place.update(processes=[[self._process.pid, time.time()]])
             password = secrets.token_urlsafe(12)
-            self._await(found, sockets, password, terms)
+            version = self._await(found, sockets, password, terms)
             undo.pop_all()
         return {
             "host": LOOPBACK,
@@ -88,7 +88,7 @@ class Embedded:
             "password": password,
             "database": cluster.DATABASE,
             "backend": "embedded",
-            "version": found.version,
+            "version": version,
             "socket_directory": str(sockets),
         }
 
@@ -111,13 +111,14 @@ class Embedded:
             stop_signal=signal.SIGQUIT,  # immediate shutdown: nothing of it is kept, and SIGTERM waits for clients
         )
 
-    def _await(self, found: builds.Binaries, sockets: Path, password: str, terms: Terms) -> None:
-        """Set the password over the socket: the first answered query is the proof of readiness."""
+    def _await(self, found: builds.Binaries, sockets: Path, password: str, terms: Terms) -> str:
+        """Set the password over the socket, and give the version: answered queries are the proof of readiness."""
         assert self._port is not None
         statements = [
             # One round of key stretching: the password is random and lives as long as the server. 3 ms a connection.
             f"SELECT set_config('scram_iterations', '1', false) WHERE {_KNOWS_SCRAM_ITERATIONS}",
             f"ALTER ROLE {cluster.SUPERUSER} PASSWORD '{password}'",
+            "SHOW server_version",
         ]
         command = [found.program("psql"), "-XAtq", "-h", str(sockets), "-p", str(self._port.port)]
         command += ["-U", cluster.SUPERUSER, "-d", cluster.DATABASE]
@@ -125,13 +126,14 @@ class Embedded:
         plain = {"PATH": os.environ.get("PATH", ""), "PGCONNECT_TIMEOUT": "5"}
         lock_file = sockets / f".s.PGSQL.{self._port.port}"
 
-        def answers() -> bool:
+        def answer() -> str:
             if not lock_file.exists():
-                return False
+                return ""
             asked = subprocess.run(command, capture_output=True, text=True, env=plain, check=False, cwd="/")
-            return asked.returncode == 0
+            return "" if asked.returncode else asked.stdout
 
-        wait_until(answers, what="Postgres answers a query", timeout=terms.start_timeout, process=self._process)
+        said = wait_until(answer, what="Postgres answers a query", timeout=terms.start_timeout, process=self._process)
+        return said.splitlines()[-1].split()[0]  # Debian adds its own version in brackets
 
     def stop(self) -> None:
         """End the server and give its port back."""

