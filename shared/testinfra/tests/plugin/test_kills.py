@@ -5,8 +5,10 @@ What a run leaves in a server that outlives it (schemas, logins) is gone after t
 
 from __future__ import annotations
 
+import contextlib
 import random
 import subprocess
+from collections.abc import Callable
 
 import psutil
 import psycopg
@@ -21,7 +23,7 @@ from testinfra.servers.share import lease
 BUSY = """
 import psycopg, pytest
 
-@pytest.mark.parametrize("number", range(40))
+@pytest.mark.parametrize("number", range(150))
 def test_work(postgres_schema, redis_db, number):
     with psycopg.connect(postgres_schema.dsn) as connection:
         connection.execute("CREATE TABLE t AS SELECT * FROM generate_series(1, 3000) n")
@@ -34,24 +36,23 @@ UNION ALL SELECT datname FROM pg_database WHERE datname ~ '_test_[0-9]{8}_[0-9]{
 """
 
 
-def at_a_random_moment(run: subprocess.Popen[str], seed: int) -> None:
-    """Let the run go on for up to 2.5 s: from its first import to its last test."""
-    try:
-        run.wait(random.Random(seed).uniform(0.0, 2.5))  # noqa: S311 - a moment, no secret
-    except subprocess.TimeoutExpired:
-        return
+def at_a_random_moment(sandbox: Sandbox, run: subprocess.Popen[str], seed: int) -> None:
+    """Odd seeds: within 1.2 s of the run's launch. Even ones: within 1.2 s of the first server's start."""
+    if seed % 2 == 0:
+        wait_until(lambda: sandbox.processes() or run.poll() is not None, what="a server starts", timeout=20)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        run.wait(random.Random(seed).uniform(0.0, 1.2))  # noqa: S311 - a moment, no secret
 
 
 def victims(sandbox: Sandbox, run: subprocess.Popen[str], who: str) -> list[psutil.Process]:
-    """The processes to kill: the run itself, its workers, or the keepers."""
+    """The processes to kill: the run itself, its workers, the keepers, or all of them at once."""
+    keepers = [each for each in sandbox.processes() if "testinfra.servers.keeper" in each.cmdline()]
     try:
         process = psutil.Process(run.pid)
         workers = process.children()
     except psutil.NoSuchProcess:
-        return []
-    if who == "keeper":
-        return [each for each in sandbox.processes() if "testinfra.servers.keeper" in each.cmdline()]
-    return workers if who == "worker" else [process]
+        return keepers if who in ("keeper", "all") else []
+    return {"pytest": [process], "worker": workers, "keeper": keepers, "all": [process, *workers, *keepers]}[who]
 
 
 def kill(processes: list[psutil.Process]) -> None:
@@ -71,16 +72,22 @@ def family(sandbox: Sandbox, run: subprocess.Popen[str]) -> list[psutil.Process]
         return sandbox.processes()
 
 
-@pytest.mark.parametrize("seed", range(14))
-@pytest.mark.parametrize("who", ["pytest", "worker", "keeper"])
-def test_nothing_is_left_of_a_run_whose_part_was_killed(sandbox: Sandbox, who: str, seed: int) -> None:
+@pytest.mark.parametrize(
+    ("who", "seed"),
+    [(who, seed) for who, times in {"pytest": 12, "worker": 8, "keeper": 8, "all": 14}.items() for seed in range(times)],
+)
+def test_nothing_is_left_of_a_run_whose_part_was_killed(
+    sandbox: Sandbox, who: str, seed: int, record_property: Callable[[str, object], None]
+) -> None:
     """No process 5 s after the run's end; after the next start no directory and no socket."""
     sandbox.write(test_busy=BUSY)
     with sandbox.start("-n", "2", "--maxfail=1", "--max-worker-restart=0") as run:
-        at_a_random_moment(run, seed)
+        at_a_random_moment(sandbox, run, seed)
         known = family(sandbox, run)
-        kill(victims(sandbox, run, who))
+        killed = victims(sandbox, run, who)
+        kill(killed)
         run.communicate(timeout=30)
+    record_property("killed", len(killed))
     wait_until(
         lambda: not sandbox.processes() and not any(each.is_running() for each in known),
         what="every process of the killed run has ended",
@@ -100,7 +107,7 @@ def test_nothing_is_left_in_a_server_that_outlives_a_killed_run(
     sandbox.write(test_busy=BUSY.replace(", redis_db", ""))
     sandbox.environment["TESTINFRA_POSTGRES_DSN"] = lone_postgres.dsn
     with sandbox.start("-n", "2") as run:
-        at_a_random_moment(run, seed)
+        at_a_random_moment(sandbox, run, seed)
         kill(victims(sandbox, run, "pytest"))
         run.communicate(timeout=30)
     sandbox.write(test_busy="def test_next(postgres_schema): pass")
