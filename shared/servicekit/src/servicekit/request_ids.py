@@ -1,0 +1,49 @@
+"""One id per request, in every response and in every log line.
+
+Rule 1: an id that the client sends is kept if it is a sane token, and replaced otherwise: it goes into logs.
+Rule 2: pure ASGI, as all middleware here: Starlette's BaseHTTPMiddleware runs the handler in a task group of its own,
+        which hides a client that hangs up.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADER = "X-Request-ID"
+_SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_KEY = "servicekit.request_id"
+
+
+def request_id(scope: Scope) -> str:
+    """Return the id of the request whose ASGI scope this is; empty outside of RequestIds."""
+    return str(scope.get(_KEY, ""))
+
+
+class RequestIds:
+    """ASGI middleware: takes or makes the id, binds it to the log, and puts it into the response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap `app`."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        sent = Headers(scope=scope).get(HEADER, "")
+        own = sent if _SANE.fullmatch(sent) else uuid.uuid4().hex
+        scope[_KEY] = own
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[HEADER] = own
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=own):
+            await self.app(scope, receive, send_with_id)

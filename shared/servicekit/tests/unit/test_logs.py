@@ -1,0 +1,60 @@
+"""One JSON object a line, whoever logs."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from servicekit import logs
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """Configure the logs onto a stream, and put pytest's handlers back afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    stream = io.StringIO()
+    logs.configure("info", stream)
+    yield stream
+    root.handlers = handlers
+    root.setLevel(level)
+
+
+def test_structlog_and_logging_write_the_same_form(stream: io.StringIO) -> None:
+    """Event, level, logger and time are in every line; what is below the level is not written."""
+    structlog.get_logger("mine").info("done", count=3)
+    structlog.get_logger("mine").debug("not this")
+    logging.getLogger("library").warning("slow: %s ms", 12)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(line["event"], line["level"], line["logger"]) for line in lines] == [
+        ("done", "info", "mine"),
+        ("slow: 12 ms", "warning", "library"),
+    ]
+    assert lines[0]["count"] == 3
+    assert all(line["timestamp"].endswith("Z") for line in lines)
+
+
+def test_what_is_bound_is_in_every_line(stream: io.StringIO) -> None:
+    """A library's line carries the request's id too."""
+    with structlog.contextvars.bound_contextvars(request_id="r1"):
+        structlog.get_logger().info("ours")
+        logging.getLogger("library").info("theirs")
+    assert [json.loads(line)["request_id"] for line in stream.getvalue().splitlines()] == ["r1", "r1"]
+
+
+def test_a_traceback_is_one_line_and_has_no_local_variables(stream: io.StringIO) -> None:
+    """An exception is part of the object; values of variables, which may be secrets, are not in it."""
+    secret = "hush"
+    for logger in (structlog.get_logger(), logging.getLogger("library")):
+        try:
+            raise KeyError(len(secret))
+        except KeyError:
+            logger.exception("failed")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["exception"][0]["exc_type"] for line in lines] == ["KeyError", "KeyError"]
+    assert "hush" not in stream.getvalue()
