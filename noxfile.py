@@ -23,6 +23,8 @@ nox.options.sessions = ["tests"]
 
 # One invocation, one set of servers: every session of it, in this process or in `-j`'s children, leases the same ones.
 os.environ.setdefault("TESTINFRA_RUN", uuid.uuid4().hex[:12])
+# Compiled once when installed, not by every worker of the first run (or of every run, where Python may not write).
+os.environ.setdefault("UV_COMPILE_BYTECODE", "1")
 # `-n logical` means this many workers; a number of one's own comes from the variable, or after `--` as `-n 8`.
 os.environ.setdefault("PYTEST_XDIST_AUTO_NUM_WORKERS", str(min(4, os.cpu_count() or 2)))
 

@@ -45,7 +45,7 @@ class ServiceApp(FastAPI):
         version: str,
         settings: Settings,
         registry: CollectorRegistry,
-        dependencies_of_service: Sequence[Dependency] = (),
+        needs: Sequence[Dependency] = (),
         resources: Lifespan | None = None,
         on_field_error: OnFieldError | None = None,
     ) -> None:
@@ -56,7 +56,7 @@ class ServiceApp(FastAPI):
         self.settings = settings
         self.lifecycle = Lifecycle()
         self.registry = registry
-        self._needs = tuple(dependencies_of_service)
+        self._needs = tuple(needs)
 
         @asynccontextmanager
         async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -53,7 +53,7 @@ class Demo:
             version="1",
             settings=DemoSettings(**{"shutdown_grace": 0, "max_body_bytes": 1000, **settings}),
             registry=new_registry(),
-            dependencies_of_service=needs,
+            needs=needs,
             on_field_error=lambda field, reason: self.field_errors.append((field, reason)),
         )
         router = APIRouter(prefix="/items", route_class=JsonRoute)

@@ -1,0 +1,134 @@
+"""The pool of connections to Postgres, and the one way to use one.
+
+Rule 1: opening never waits: a service whose database is down starts, is not ready, and becomes ready by itself.
+Rule 2: `run` has a deadline for connection and work together. When it passes, or when the caller is cancelled, the
+        statement is cancelled on the server and its transaction rolled back; a server that does not even take the
+        cancellation is left to end in the background, so that the caller does not wait for it.
+Rule 3: psycopg's errors are translated here: what another try may heal is UnavailableError, all else passes.
+Rule 4: settings that a query relies on go into the connection's start, so they cost no round trip. What the DSN itself
+        sets comes last and wins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from datastorage.errors import UnavailableError
+
+Connection = psycopg.AsyncConnection[Any]
+ResultT = TypeVar("ResultT")
+
+_PROBE = "SELECT to_regclass('remediation_audit') IS NOT NULL"
+_CANCEL_HAS = 1.0
+_PROBE_WAITS = 0.5
+_HEALS_BY_ITSELF = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
+
+
+def conninfo(dsn: str, *, timeout: float) -> str:
+    """Return the DSN with what the service relies on added to it; `timeout` in seconds."""
+    parts: dict[str, Any] = conninfo_to_dict(dsn)
+    own = {
+        "statement_timeout": f"{round(timeout * 1000)}",
+        "hnsw.iterative_scan": "strict_order",  # go on until LIMIT rows passed the filter, in the order of distance
+        "hnsw.ef_search": "200",  # the search's largest limit, twice
+        "hnsw.max_scan_tuples": "2147483647",  # the deadline ends a long scan, not a row count
+    }
+    settings = [f"-c{name}={value}" for name, value in own.items()]
+    parts["options"] = " ".join([*settings, parts.get("options", "")]).strip()
+    parts.setdefault("application_name", "datastorage")
+    parts.setdefault("connect_timeout", max(2, round(timeout)))
+    return make_conninfo("", **parts)
+
+
+class Database:
+    """A pool of connections in autocommit mode, whose first schema has the tables."""
+
+    def __init__(self, dsn: str, *, pool_min: int, pool_max: int, timeout: float) -> None:
+        """Take the DSN, the pool's sizes, and the seconds that each `run` has; connects to nothing yet."""
+        self._conninfo = conninfo(dsn, timeout=timeout)
+        self._timeout = timeout
+        self._unfinished: set[asyncio.Future[Any]] = set()
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            self._conninfo,
+            kwargs={"autocommit": True},
+            min_size=pool_min,
+            max_size=pool_max,
+            timeout=timeout / 2,  # the other half is for the work
+            reconnect_timeout=1.0,  # give up soon: the next request or probe tries again at once
+            check=AsyncConnectionPool.check_connection,  # a server that was restarted costs no request
+            open=False,
+            name="datastorage",
+        )
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Keep the pool open inside the context."""
+        await self._pool.open(wait=False)
+        try:
+            yield
+        finally:
+            if self._unfinished:
+                await asyncio.wait(self._unfinished, timeout=_CANCEL_HAS)
+            await self._pool.close()
+
+    async def run(self, work: Callable[[Connection], Awaitable[ResultT]], *, wait: float | None = None) -> ResultT:
+        """Return what `work` returns on a connection; raise UnavailableError where Postgres did not do it in time.
+
+        `wait`: seconds to wait for a free connection, where half of the deadline is too long.
+        """
+        task = asyncio.ensure_future(self._work(work, wait))
+        self._unfinished.add(task)
+        task.add_done_callback(self._finished)
+        try:
+            await asyncio.wait({task}, timeout=self._timeout)
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task}, timeout=_CANCEL_HAS)
+        if task.done() and not task.cancelled():
+            return task.result()
+        raise UnavailableError(f"Postgres took longer than {self._timeout:g} s", reason="deadline")
+
+    def _finished(self, task: asyncio.Future[Any]) -> None:
+        self._unfinished.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen here, where nobody waits for it any more
+
+    async def _work(self, work: Callable[[Connection], Awaitable[ResultT]], wait: float | None) -> ResultT:
+        try:
+            async with self._pool.connection(timeout=wait) as connection:
+                return await work(connection)
+        except PoolTimeout as exc:
+            raise UnavailableError("no connection to Postgres was free in time", reason="unavailable") from exc
+        except psycopg.errors.QueryCanceled as exc:
+            raise UnavailableError("Postgres ended the query at its deadline", reason="deadline") from exc
+        except _HEALS_BY_ITSELF as exc:
+            raise UnavailableError(f"Postgres failed: {exc}".strip(), reason="unavailable") from exc
+
+    async def probe(self) -> None:
+        """Return when a query is answered and the tables are there; raise with the cause where not.
+
+        Where the pool has no connection to give, a connection of its own tells why: if all are only busy it succeeds,
+        and a busy service is not taken out of service; if none can be made it raises the server's own words.
+        """
+        try:
+            found = await self.run(_tables_are_there, wait=_PROBE_WAITS)
+        except UnavailableError:
+            async with await psycopg.AsyncConnection.connect(self._conninfo) as own:
+                found = await _tables_are_there(own)
+        if not found:
+            raise UnavailableError(
+                "the table remediation_audit is not there; type: python -m dbschema, with the DSN", reason="unavailable"
+            )
+
+
+async def _tables_are_there(connection: Connection) -> bool:
+    row = await (await connection.execute(_PROBE)).fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,65 @@
+"""The settings of datastorage; servicekit's `Settings` says where they come from and adds what all services have."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+
+from servicekit import Settings
+
+
+class DatastorageSettings(Settings):
+    """What can be told to datastorage, each as a variable `DATASTORAGE_<NAME>`; times in seconds."""
+
+    prefix: ClassVar[str] = "DATASTORAGE_"
+
+    postgres_dsn: SecretStr = Field(
+        description="a libpq connection string, as postgresql://user:password@host:5432/audit (secret)"
+    )
+    redis_url: SecretStr = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="the cache, as redis://:password@host:6379/0 (secret)",
+    )
+    redis_key_prefix: str = Field(default="", description="put before every key, where the Redis is shared")
+    redis_timeout: float = Field(
+        default=0.25, description="seconds for one call to Redis, more than 0", gt=0, allow_inf_nan=False
+    )
+    pool_min: int = Field(default=2, description="connections to Postgres that are kept open, 0 or more", ge=0)
+    pool_max: int = Field(
+        default=25, description="connections to Postgres at most, 1 or more and not below pool_min", ge=1
+    )
+    postgres_timeout: float = Field(
+        default=10.0,
+        description="seconds for a connection and its query together, more than 0",
+        gt=0,
+        allow_inf_nan=False,
+    )
+    embedder: Literal["hashing", "none"] = Field(
+        default="hashing", description="how vectors are made: hashing (local, deterministic) or none"
+    )
+
+    @field_validator("postgres_dsn")
+    @classmethod
+    def _is_a_dsn(cls, value: SecretStr) -> SecretStr:
+        try:
+            conninfo_to_dict(value.get_secret_value())
+        except psycopg.Error:  # its message quotes the string, and the string has a password
+            raise ValueError("libpq does not understand it") from None
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_a_redis_url(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("it does not begin with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("pool_max")
+    @classmethod
+    def _holds_pool_min(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data.get("pool_min", 0):
+            raise ValueError(f"it is below pool_min, which is {info.data['pool_min']}")
+        return value

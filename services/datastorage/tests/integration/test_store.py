@@ -1,0 +1,52 @@
+"""The store where its embedder fails, which no setting can bring about."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from prometheus_client import CollectorRegistry
+
+from datastorage.database import Database
+from datastorage.embedding import Vector
+from datastorage.metrics import StoreMetrics
+from datastorage.models import Remediation, RemediationIn
+from datastorage.remediations import Remediations
+from datastorage.store import Store
+from servicekit.logs import to_standard_logging
+from testinfra.endpoints import Postgres
+
+
+class Broken:
+    """An embedder whose model is gone."""
+
+    name = "broken"
+
+    async def embed(self, text: str) -> Vector:
+        """Fail."""
+        raise RuntimeError(f"no model for {len(text)} characters")
+
+
+def test_a_record_is_stored_without_a_vector_when_none_can_be_made(
+    postgres_schema: Postgres,
+    db: psycopg.Connection[Any],
+    record: Callable[..., dict[str, Any]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The row is there, the loss is counted as a failed dual write of the embedder, and the log has the cause."""
+    to_standard_logging()
+    registry = CollectorRegistry()
+
+    async def add() -> Remediation:
+        database = Database(postgres_schema.dsn, pool_min=1, pool_max=1, timeout=10)
+        async with database.opened():
+            store = Store(Remediations(database), Broken(), StoreMetrics(registry))
+            return await store.add(RemediationIn.model_validate(record()))
+
+    assert asyncio.run(add()).embedded is False
+    assert db.execute("SELECT count(*), count(embedding) FROM remediation_audit").fetchone() == (1, 0)
+    assert registry.get_sample_value("datastorage_dualwrite_failure_total", {"reason": "embedder"}) == 1
+    assert "no model for" in caplog.text
