@@ -1,0 +1,52 @@
+"""Measure the stand side by side with its peers; writes reports/bench.json and prints a table.
+
+README.md beside this file says what each number means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # a script's own folder is there, and the package `benchmarks` is one above
+from benchmarks import result  # noqa: E402 - after the line above
+from benchmarks.compare import NAMES, measure  # noqa: E402
+from benchmarks.sandbox import BenchError, sandbox  # noqa: E402
+from testinfra.errors import StandError  # noqa: E402
+
+
+def positive(text: str) -> int:
+    """Read a number of runs; argparse names this function to whoever gives another."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def main() -> int:
+    """Measure what the command line names; 0 when all of it was measured, whatever the numbers are."""
+    parser = argparse.ArgumentParser(prog="benchmarks/run.py", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure (default: all): {', '.join(NAMES)}")
+    parser.add_argument("--runs", type=positive, default=5, metavar="N", help="runs of each side (default: 5)")
+    asked = parser.parse_args()
+    if unknown := sorted(set(asked.names) - set(NAMES)):
+        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it cleans up too, as after Ctrl-C
+    report = ROOT / "reports" / "bench.json"
+    try:
+        with sandbox() as box:
+            results = measure(box, asked.names or NAMES, asked.runs)
+    except (BenchError, StandError) as exc:
+        print(f"nothing was measured: {exc}", file=sys.stderr)
+        return 1
+    result.write(results, report)
+    result.show(results)
+    print(f"report: {report.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
