@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import urllib.request
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,8 +37,9 @@ def hello(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def get(service: Service) -> bytes:
-    with urllib.request.urlopen(service.url, timeout=5) as answer:
-        return bytes(answer.read())
+    with socket.create_connection((service.host, service.port), timeout=5) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        return b"".join(iter(lambda: connection.recv(1024), b"")).rpartition(b"\r\n")[2]
 
 
 def test_a_service_is_ready_when_it_is_handed_out_and_keeps_its_address(start_service: Start, hello: str) -> None:

@@ -50,13 +50,13 @@ def exclusive_redis(request: pytest.FixtureRequest, testinfra_stand: Stand) -> I
 
 @pytest.fixture
 def postgres_outage(testinfra_stand: Stand, exclusive_postgres: Postgres) -> Iterator[Outage]:
-    """Breaks `exclusive_postgres`: `with postgres_outage("kill" | "stop" | "pause"): ...`."""
+    """Breaks `exclusive_postgres` for a block: killed (the default), stopped or paused."""
     yield from _outage(testinfra_stand, exclusive_postgres)
 
 
 @pytest.fixture
 def redis_outage(testinfra_stand: Stand, exclusive_redis: Redis) -> Iterator[Outage]:
-    """Breaks `exclusive_redis`: `with redis_outage("kill" | "stop" | "pause"): ...`."""
+    """Breaks `exclusive_redis` for a block: killed (the default), stopped or paused."""
     yield from _outage(testinfra_stand, exclusive_redis)
 
 
@@ -69,7 +69,7 @@ def _outage(stand: Stand, endpoint: Postgres | Redis) -> Iterator[Outage]:
 
 @pytest.fixture
 def start_service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StartService]:
-    """Runs a service as a process: `start_service("datastorage", environment, socket_variable="DATASTORAGE_SOCKET_FD")`.
+    """Runs a service as a process: give it a module's name, variables, and the one that tells it its socket.
 
     Gives a `testinfra.serving.Service` that is ready (`wait=False`: that is only started).
     """
