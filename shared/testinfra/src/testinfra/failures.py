@@ -14,6 +14,7 @@ from testinfra.servers import logs
 
 if TYPE_CHECKING:
     from testinfra.servers.share import Lease
+    from testinfra.serving import Service
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class _Used:
     log_start: int
 
 
+_SERVICES = pytest.StashKey[list["Service"]]()
 _USED = pytest.StashKey[list[_Used]]()
 _FAILED = pytest.StashKey[bool]()
 
@@ -32,6 +34,11 @@ _FAILED = pytest.StashKey[bool]()
 def note(item: pytest.Item, lease: Lease, endpoint: Postgres | Redis) -> None:
     """Remember that `item` was given `endpoint` now."""
     item.stash.setdefault(_USED, []).append(_Used(lease, endpoint, logs.position(lease.place.log)))
+
+
+def note_service(item: pytest.Item, service: Service) -> None:
+    """Remember that `item` runs `service`."""
+    item.stash.setdefault(_SERVICES, []).append(service)
 
 
 def has_failed(item: pytest.Item) -> bool:
@@ -51,6 +58,8 @@ def complete(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         text = _describe(used)
         report.sections.append((title, text))
         item.user_properties.append((title.replace(" ", "_"), text))
+    for service in item.stash.get(_SERVICES, []):
+        report.sections.append(("service of this test", service.describe()))
 
 
 def _told(error: StandError) -> str:

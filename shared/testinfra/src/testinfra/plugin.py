@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from testinfra.postgres.migrations import Migrations
 
+pytest_plugins = ["testinfra.faults.fixtures"]
+
 STAND = pytest.StashKey[Stand]()
 _VERSIONS = pytest.StashKey[dict[str, str]]()
 _LEAKS = pytest.StashKey[list[str]]()

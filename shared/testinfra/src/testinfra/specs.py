@@ -9,7 +9,7 @@ from testinfra.servers.backend import Spec, Terms
 
 
 def postgres(options: Options, *, exclusive: str = "") -> Spec:
-    """Say which Postgres `options` ask for."""
+    """Say which Postgres `options` ask for; an exclusive one keeps what it has committed when it is killed."""
     if options.postgres == "external":
         settings: dict[str, Any] = {"dsn": options.postgres_dsn, "extensions": list(options.postgres_extensions)}
     else:
@@ -17,17 +17,18 @@ def postgres(options: Options, *, exclusive: str = "") -> Spec:
             "bindir": options.postgres_bindir,
             "run_as": options.postgres_run_as,
             "extensions": list(options.postgres_extensions),
-            "settings": list(options.postgres_settings),
+            "settings": [*(["synchronous_commit=on"] if exclusive else []), *options.postgres_settings],
             "max_connections": options.postgres_max_connections,
         }
     return Spec(kind="postgres", backend=options.postgres, settings=settings, exclusive=exclusive)
 
 
 def redis(options: Options, *, exclusive: str = "") -> Spec:
-    """Say which Redis `options` ask for."""
+    """Say which Redis `options` ask for; an exclusive one keeps what it has answered when it is killed."""
     if options.redis == "external":
         return Spec(kind="redis", backend="external", settings={"url": options.redis_url}, exclusive=exclusive)
-    settings = {"binary": options.redis_binary, "databases": options.redis_databases}
+    settings: dict[str, Any] = {"binary": options.redis_binary}
+    settings |= {"databases": 16, "durable": True} if exclusive else {"databases": options.redis_databases}
     return Spec(kind="redis", backend=options.redis, settings=settings, exclusive=exclusive)
 
 

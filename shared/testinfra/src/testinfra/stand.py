@@ -5,6 +5,7 @@ Rule: nothing is started, leased or imported before a test asks for it; all of i
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import tomllib
 from pathlib import Path
@@ -67,6 +68,7 @@ class Stand:
 
         if spec.key not in self.leases:
             port = self.options.postgres_port if spec.kind == "postgres" else self.options.redis_port
+            port = 0 if spec.exclusive else port
             self.leases[spec.key] = lease(
                 spec,
                 root=state_root(self.options.state_dir),
@@ -81,6 +83,27 @@ class Stand:
         found: dict[str, Any] = dict(self.lease(specs.postgres(self.options)).endpoint)
         found["parameters"] = tuple((name, value) for name, value in found.get("parameters", ()))
         return Postgres(**found)
+
+    @property
+    def _embedded(self) -> Options:
+        """The same options for servers of our own: nobody breaks a server that is somebody else's."""
+        return dataclasses.replace(self.options, postgres="embedded", redis="embedded")
+
+    def lone_postgres(self) -> tuple[Lease, Postgres]:
+        """Lease a Postgres that nobody else has, as its administrator; give it back with `release`."""
+        held = self.lease(specs.postgres(self._embedded, exclusive=self.names("lone").next()))
+        return held, Postgres(**held.endpoint)
+
+    def lone_redis(self) -> tuple[Lease, Redis]:
+        """Lease a Redis that nobody else has; give it back with `release`."""
+        held = self.lease(specs.redis(self._embedded, exclusive=self.names("lone").next()))
+        return held, Redis(**held.endpoint)
+
+    def release(self, held: Lease) -> None:
+        """Give one server up before the run's end."""
+        for key in [key for key, lease in self.leases.items() if lease is held]:
+            del self.leases[key]
+        held.release()
 
     def redis(self) -> Redis:
         """Give the shared Redis, logical database 0."""
@@ -121,6 +144,7 @@ class Stand:
         return {
             held.place.directory.name.partition("-")[0]: f"{held.endpoint['backend']} {held.endpoint['version']}"
             for held in self.leases.values()
+            if not held.exclusive
         }
 
     def leaks(self) -> list[str]:

@@ -66,6 +66,14 @@ def kill(processes: list[psutil.Process]) -> None:
             continue
 
 
+def runs(process: psutil.Process) -> bool:
+    """Whether it still does anything; a zombie only waits for init to take note."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def family(sandbox: Sandbox, run: subprocess.Popen[str]) -> list[psutil.Process]:
     """Every process of the run: itself, its workers, keepers and servers."""
     try:
@@ -92,7 +100,7 @@ def test_nothing_is_left_of_a_run_whose_part_was_killed(
         run.communicate(timeout=30)
     record_property("killed", len(killed))
     wait_until(
-        lambda: not sandbox.processes() and not any(each.is_running() for each in known),
+        lambda: not sandbox.processes() and not any(runs(each) for each in known),
         what="every process of the killed run has ended",
         timeout=5,
     )

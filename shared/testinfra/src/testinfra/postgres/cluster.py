@@ -98,8 +98,7 @@ def _initialise(binaries: Binaries, user: User | None, extensions: Sequence[str]
         raise NotAvailable("the data directory cannot be prepared", looked_at=statements, log=said)
 
 
-def copy(source: Path, target: Path, user: User | None) -> None:
+def copy(source: Path, target: Path) -> None:
     """Copy a data directory into the folder `target`, owner and modes kept; cloned where the file system can."""
-    del user  # `cp -a` keeps the owner; as root it needs no other user
     clone = ["--reflink=auto"] if shutil.which("cp") and os.uname().sysname == "Linux" else []
     run(["cp", "-a", *clone, f"{source}/.", str(target)], what=f"copying the data directory to {target}")

@@ -12,7 +12,6 @@ import os
 import secrets
 import signal
 import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from testinfra.errors import NotReady
 from testinfra.postgres import binaries as builds
 from testinfra.postgres import cluster
 from testinfra.servers.backend import Terms
+from testinfra.servers.owned import OwnedServer
 from testinfra.servers.places import Place
 from testinfra.servers.ports import LOOPBACK, Reservation
 from testinfra.servers.process import Process, User
@@ -50,81 +50,78 @@ TUNING: Mapping[str, str] = {
 _KNOWS_SCRAM_ITERATIONS = "current_setting('server_version_num')::int >= 160000"
 
 
-class Embedded:
+class Embedded(OwnedServer):
     """One embedded Postgres."""
 
-    kept = True
+    gentle_signal = signal.SIGINT  # fast shutdown: SIGTERM would wait for clients
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         """Take the settings of the spec: bindir, run_as, extensions, settings, max_connections."""
+        super().__init__()
         self._settings = settings
-        self._process: Process | None = None
-        self._port: Reservation | None = None
+        self._password = secrets.token_urlsafe(12)
 
     def start(self, place: Place, terms: Terms) -> dict[str, Any]:
         """See `Backend.start`."""
-        user = builds.choose_user(str(self._settings.get("run_as", "")))
-        cache = builds.cache_root(terms.cache_dir, user)
-        found = builds.reachable(builds.find(str(self._settings.get("bindir", ""))), user, cache)
-        template = cluster.initialised(found, user, self._settings.get("extensions", ()), cache)
+        self._user = builds.choose_user(str(self._settings.get("run_as", "")))
+        cache = builds.cache_root(terms.cache_dir, self._user)
+        found = builds.find(str(self._settings.get("bindir", "")))
+        self._binaries = builds.reachable(found, self._user, cache)
+        template = cluster.initialised(self._binaries, self._user, self._settings.get("extensions", ()), cache)
         with contextlib.ExitStack() as undo:
             self._port = Reservation(terms.port, option="--postgres-port")
             undo.callback(self.stop)
-            home = place.outside(user)
-            data = _folder(home / "data", user)
-            sockets = _folder(home / "s", user)
-            if not builds.can_reach(user, home):
-                raise _unreachable(home, user)
-            cluster.copy(template, data, user)
-            self._process = self._launch(found, data, sockets, place, user)
-            place.update(processes=[[self._process.pid, time.time()]])
-            password = secrets.token_urlsafe(12)
-            version = self._await(found, sockets, password, terms)
+            home = place.outside(self._user)
+            self._data = _folder(home / "data", self._user)
+            self._sockets = _folder(home / "s", self._user)
+            if not builds.can_reach(self._user, home):
+                raise _unreachable(home, self._user)
+            cluster.copy(template, self._data)
+            version = self.begin(place, terms)
             undo.pop_all()
         return {
             "host": LOOPBACK,
-            "port": self._port.port,
+            "port": self.port,
             "user": cluster.SUPERUSER,
-            "password": password,
+            "password": self._password,
             "database": cluster.DATABASE,
             "backend": "embedded",
             "version": version,
-            "socket_directory": str(sockets),
+            "socket_directory": str(self._sockets),
         }
 
-    def _launch(self, found: builds.Binaries, data: Path, sockets: Path, place: Place, user: User | None) -> Process:
-        assert self._port is not None
+    def launch(self, place: Place) -> Process:
+        """See `OwnedServer.launch`."""
         own = dict(setting.split("=", 1) for setting in self._settings.get("settings", ()))
         settings = {
             **TUNING,
             "max_connections": str(self._settings.get("max_connections", 500)),
             **own,
             "listen_addresses": LOOPBACK,
-            "port": str(self._port.port),
-            "unix_socket_directories": str(sockets),
+            "port": str(self.port),
+            "unix_socket_directories": str(self._sockets),
         }
         arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return Process(
-            [found.program("postgres"), "-D", str(data), *arguments],
+            [self._binaries.program("postgres"), "-D", str(self._data), *arguments],
             log=place.log,
-            user=user,
+            user=self._user,
             stop_signal=signal.SIGQUIT,  # immediate shutdown: nothing of it is kept, and SIGTERM waits for clients
         )
 
-    def _await(self, found: builds.Binaries, sockets: Path, password: str, terms: Terms) -> str:
+    def await_ready(self, terms: Terms) -> str:
         """Set the password over the socket, and give the version: answered queries are the proof of readiness."""
-        assert self._port is not None
         statements = [
             # One round of key stretching: the password is random and lives as long as the server. 3 ms a connection.
             f"SELECT set_config('scram_iterations', '1', false) WHERE {_KNOWS_SCRAM_ITERATIONS}",
-            f"ALTER ROLE {cluster.SUPERUSER} PASSWORD '{password}'",
+            f"ALTER ROLE {cluster.SUPERUSER} PASSWORD '{self._password}'",
             "SHOW server_version",
         ]
-        command = [found.program("psql"), "-XAtq", "-h", str(sockets), "-p", str(self._port.port)]
+        command = [self._binaries.program("psql"), "-XAtq", "-h", str(self._sockets), "-p", str(self.port)]
         command += ["-U", cluster.SUPERUSER, "-d", cluster.DATABASE]
         command += [part for statement in statements for part in ("-c", statement)]
         plain = {"PATH": os.environ.get("PATH", ""), "PGCONNECT_TIMEOUT": "5"}
-        lock_file = sockets / f".s.PGSQL.{self._port.port}"
+        lock_file = self._sockets / f".s.PGSQL.{self.port}"
 
         def answer() -> str:
             if not lock_file.exists():
@@ -134,19 +131,6 @@ class Embedded:
 
         said = wait_until(answer, what="Postgres answers a query", timeout=terms.start_timeout, process=self._process)
         return said.splitlines()[-1].split()[0]  # Debian adds its own version in brackets
-
-    def stop(self) -> None:
-        """End the server and give its port back."""
-        if self._process:
-            self._process.stop()
-            self._process = None
-        if self._port:
-            self._port.close()
-            self._port = None
-
-    def death(self) -> str:
-        """See `Backend.death`."""
-        return self._process.death() if self._process else "was stopped"
 
 
 def _folder(path: Path, user: User | None) -> Path:

@@ -94,6 +94,13 @@ class External:
         """Say nothing: it is not ours to watch."""
         return ""
 
+    def fault(self, how: str) -> None:
+        """Refuse: it is not ours to break."""
+        raise NotAvailable(f"an external Postgres cannot be broken ({how}): it is not ours")
+
+    def heal(self, place: Place, terms: Terms) -> None:
+        """Do nothing: it was not broken."""
+
 
 def create(settings: Mapping[str, Any]) -> External:
     """Make the backend; see `testinfra.servers.backend`."""

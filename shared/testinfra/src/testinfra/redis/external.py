@@ -7,7 +7,7 @@ from typing import Any
 
 import redis
 
-from testinfra.errors import Misconfigured, NotReady
+from testinfra.errors import Misconfigured, NotAvailable, NotReady
 from testinfra.servers.backend import Terms
 from testinfra.servers.places import Place
 
@@ -61,6 +61,13 @@ class External:
     def death(self) -> str:
         """Say nothing: it is not ours to watch."""
         return ""
+
+    def fault(self, how: str) -> None:
+        """Refuse: it is not ours to break."""
+        raise NotAvailable(f"an external Redis cannot be broken ({how}): it is not ours")
+
+    def heal(self, place: Place, terms: Terms) -> None:
+        """Do nothing: it was not broken."""
 
 
 def create(settings: Mapping[str, Any]) -> External:

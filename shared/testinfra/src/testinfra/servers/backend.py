@@ -71,6 +71,14 @@ class Backend(Protocol):
         """Say how it ended on its own, "" while it lives."""
         ...
 
+    def fault(self, how: str) -> None:
+        """Break it in one of the ways of `owned.FAULTS`, its data and its address kept."""
+        ...
+
+    def heal(self, place: Place, terms: Terms) -> None:
+        """Undo the fault; done when a query is answered at the same address."""
+        ...
+
 
 def create(spec: Spec) -> Backend:
     """Make the backend that `spec` names; an unknown name lists the known ones."""

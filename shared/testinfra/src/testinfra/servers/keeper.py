@@ -21,6 +21,7 @@ import traceback
 from pathlib import Path
 
 from testinfra.errors import NotReady, StandError
+from testinfra.servers import control
 from testinfra.servers.backend import Backend, Spec, Terms, create
 from testinfra.servers.places import Place
 from testinfra.servers.process import tail
@@ -38,6 +39,7 @@ class _Wish:
             os.set_blocking(fd, False)
         signal.set_wakeup_fd(writer)
         signal.signal(signal.SIGTERM, self._note)
+        signal.signal(signal.SIGUSR1, lambda *_: None)  # only to end a wait: there is a question
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
@@ -87,6 +89,7 @@ def _keep(place: Place, backend: Backend, terms: Terms, wish: _Wish) -> None:
     last_held = time.monotonic()
     died = False
     while True:
+        control.obey(place, backend, terms)
         if not died and (death := backend.death()):
             died = True
             _note_death(place, death)

@@ -18,8 +18,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from testinfra.errors import NotReady
+
+if TYPE_CHECKING:
+    import psutil
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -123,15 +127,58 @@ class Process:
             return ""
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
 
-    def stop(self, timeout: float = 5.0) -> None:
-        """End it and its group: the stop signal, up to `timeout` seconds, then KILL. Harmless when it is dead."""
+    def stop(self, timeout: float = 5.0, *, gently: signal.Signals | None = None) -> None:
+        """End it and its group: a signal (`stop_signal`, or `gently`), up to `timeout` seconds, then KILL.
+
+        Harmless when it is dead.
+        """
         if self._child.poll() is None:
-            self._child.send_signal(self.stop_signal)
+            self._child.send_signal(gently or self.stop_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._child.wait(timeout)
         with contextlib.suppress(ProcessLookupError, PermissionError):  # the second: only zombies are left (macOS)
             os.killpg(self.pid, signal.SIGKILL)
         self._child.wait()
+
+    def kill(self) -> None:
+        """End it and all its descendants at once, as a crash of the machine would: nothing gets to clean up."""
+        family = self._family()
+        for member in family:
+            with contextlib.suppress(psutil_error()):
+                member.kill()
+        self._child.wait()
+        for member in family[1:]:
+            with contextlib.suppress(psutil_error()):
+                member.wait(5)
+
+    def pause(self) -> None:
+        """Stop it and all its descendants where they are (SIGSTOP), the parent first, so that it forks no more."""
+        self._child.send_signal(signal.SIGSTOP)
+        for member in self._family()[1:]:
+            with contextlib.suppress(psutil_error()):
+                member.suspend()
+
+    def unpause(self) -> None:
+        """Let all of them go on."""
+        for member in reversed(self._family()):
+            with contextlib.suppress(psutil_error()):
+                member.resume()
+
+    def _family(self) -> list[psutil.Process]:
+        import psutil  # noqa: PLC0415 - 20 ms that a start need not wait for
+
+        try:
+            process = psutil.Process(self.pid)
+            return [process, *process.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+
+def psutil_error() -> type[Exception]:
+    """Give psutil's base exception without importing psutil before it is needed."""
+    import psutil  # noqa: PLC0415 - as above
+
+    return psutil.Error
 
 
 def run(argv: Sequence[str], *, what: str, user: User | None = None, stdin: str = "", timeout: float = 60.0) -> str:

@@ -45,6 +45,7 @@ class Lease:
         self.place = place
         self.endpoint: dict[str, Any] = {}
         self.warm = False
+        self.exclusive = False
         os.register_at_fork(after_in_child=self._forget)
 
     def __repr__(self) -> str:
@@ -91,6 +92,7 @@ def lease(spec: Spec, *, root: Path, scope: str, terms: Terms, use_warm: bool = 
             raise NotReady(
                 f"{spec.kind} ({spec.backend}) cannot be started: {exc}", looked_at=[str(root)], **explain(str(exc))
             ) from exc
+        held.exclusive = bool(spec.exclusive)
         return _filled(held)
 
 
