@@ -8,6 +8,7 @@ Rule 3: a run starts when the servers of the last are gone; one that was broken 
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from testinfra.errors import NotAvailable, StandError
 from testinfra.postgres.binaries import choose_user, find
+from testinfra.servers.places import temporary_root
 from testinfra.servers.process import User
 from testinfra.servers.ready import wait_until
 
@@ -39,6 +41,8 @@ class Sandbox:
 
     folder: Path
     user: User | None
+    state: Path
+    """The stand's state directory: where it puts one by default, in memory where there is plenty."""
 
     def fresh(self, name: str) -> Path:
         """Give an empty folder `name` that the user owns."""
@@ -54,7 +58,7 @@ class Sandbox:
             "HOME": str(self.folder / "home"),
             "TMPDIR": str(self.folder / "tmp"),
             "PYTHONPYCACHEPREFIX": str(self.folder / "pycache"),  # the user may not write beside the sources
-            "TESTINFRA_STATE_DIR": str(self.folder / "state"),
+            "TESTINFRA_STATE_DIR": str(self.state),
             "TESTINFRA_CACHE_DIR": str(self.folder / "cache"),
         }
 
@@ -87,7 +91,7 @@ class Sandbox:
 
     def settle(self) -> None:
         """Wait until the stand's servers of the last run are gone, so that they take no time from the next."""
-        wait_until(lambda: not any((self.folder / "state").iterdir()), what="the last run's servers end", timeout=30)
+        wait_until(lambda: not any(self.state.iterdir()), what="the last run's servers end", timeout=30)
 
     def stop_leftovers(self) -> None:
         """Stop the peer's servers that a run which was broken off has left; our own end by themselves."""
@@ -113,9 +117,12 @@ def sandbox() -> Iterator[Sandbox]:
         raise BenchError(str(exc)) from exc
     folder = Path(tempfile.mkdtemp(prefix="bench-"))  # short: the path of a socket ends at 107 bytes
     folder.chmod(0o755)
-    box = Sandbox(folder, user)
+    state = Path(tempfile.mkdtemp(prefix="bench-", dir=temporary_root()))
+    if user:
+        os.chown(state, user.uid, user.gid)
+    box = Sandbox(folder, user, state)
     try:
-        for name in ("home", "tmp", "pycache", "state", "cache"):
+        for name in ("home", "tmp", "pycache", "cache"):
             box.fresh(name)
         _require_reach(box)
         yield box
@@ -123,7 +130,8 @@ def sandbox() -> Iterator[Sandbox]:
         box.stop_leftovers()
         with suppress(StandError):  # what matters then is why it was broken off
             box.settle()
-        wait_until(lambda: _removed(folder), what=f"{folder} is removed", timeout=10)
+        for path in (state, folder):
+            wait_until(functools.partial(_removed, path), what=f"{path} is removed", timeout=10)
 
 
 def _removed(folder: Path) -> bool:

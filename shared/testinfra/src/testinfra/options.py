@@ -119,7 +119,7 @@ class Options:
     run: str = _row("", "scope of sharing: runs with the same value share servers (set by nox)")
     linger: float = _row(1.0, "seconds a server outlives its last lease")
     start_timeout: float = _row(60.0, "seconds a server may take to be ready")
-    state_dir: str = _row("", "where running servers live (default: testinfra-<uid> in the temp folder)")
+    state_dir: str = _row("", "where running servers live (default: testinfra-<uid> in /dev/shm or the temp folder)")
     cache_dir: str = _row("", "where initialised data directories are kept (default: the user's cache)")
 
     def __post_init__(self) -> None:

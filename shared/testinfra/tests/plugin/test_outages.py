@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psycopg
 import pytest
 import redis as redis_py
@@ -10,6 +12,7 @@ from shared.testinfra.tests.sandbox import Sandbox
 from testinfra.endpoints import Postgres, Redis
 from testinfra.errors import Misconfigured, NotReady
 from testinfra.faults.outage import Outage, answers
+from testinfra.servers.ready import wait_until
 from testinfra.stand import Stand
 
 HOWS = ["kill", "stop", "pause"]
@@ -90,6 +93,24 @@ def test_a_fault_that_does_not_show_fails_the_test(exclusive_redis: Redis, testi
     assert not answers(other)
     looks_elsewhere.end()
     testinfra_stand.release(held)
+
+
+def test_a_server_that_was_killed_leaves_no_shared_memory(testinfra_stand: Stand) -> None:
+    """A postmaster that ends in order removes its System V segment; the stand does it for one that could not."""
+    held, endpoint = testinfra_stand.lone_postgres()
+    data = Path(endpoint.socket_directory).parent / "data"
+    segment = (data / "postmaster.pid").read_text().splitlines()[6].split()[1]
+    assert segment in segments()
+    Outage(held, endpoint).begin("kill")
+    assert segment in segments()
+    testinfra_stand.release(held)
+    wait_until(lambda: segment not in segments(), what="the segment is gone", timeout=5)
+
+
+def segments() -> set[str]:
+    """The ids of all System V shared memory segments of this machine."""
+    lines = Path("/proc/sysvipc/shm").read_text(encoding="utf-8").splitlines()[1:]
+    return {line.split()[1] for line in lines}
 
 
 def test_nobody_else_notices(redis: Redis, postgres: Postgres, redis_outage: Outage, postgres_outage: Outage) -> None:

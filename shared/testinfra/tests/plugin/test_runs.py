@@ -7,6 +7,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 from shared.testinfra.tests.sandbox import Sandbox
+from testinfra.endpoints import Postgres
 
 WHO = """
 import os, psutil, psycopg, pytest
@@ -113,8 +114,11 @@ def test_a_failed_test_shows_where_its_servers_are_and_its_part_of_their_logs(sa
     assert "my_problem" in str(told[0])
 
 
-def test_a_connection_left_open_in_a_transaction_does_not_block_the_end(sandbox: Sandbox) -> None:
-    """It is ended, and told with the schema's name."""
+def test_a_connection_left_open_in_a_transaction_does_not_block_the_end(
+    sandbox: Sandbox, lone_postgres: Postgres
+) -> None:
+    """It is ended, and told with the schema's name: here in a server that outlives the run, so all has to go."""
+    sandbox.environment["TESTINFRA_POSTGRES_DSN"] = lone_postgres.dsn
     sandbox.write(
         test_leak="""
         import psycopg
@@ -134,6 +138,33 @@ def test_a_connection_left_open_in_a_transaction_does_not_block_the_end(sandbox:
     done = sandbox.pytest()
     assert done.code == 0, done.output
     assert re.search(r"schema sample_test_\S+: the test left 1 connection\(s\) open that held locks", done.output)
+
+
+def test_three_hundred_schemas_do_not_pile_up(sandbox: Sandbox) -> None:
+    """Those of tests that ended are dropped, many at a time; a lock that one test left does not stop the others."""
+    sandbox.write(
+        test_many="""
+        import psycopg, pytest
+        LEFT = []
+        @pytest.mark.parametrize("number", range(300))
+        def test_many(postgres_schema, number):
+            if number in (10, 100):
+                LEFT.append(psycopg.connect(postgres_schema.dsn))
+                LEFT[-1].execute("CREATE TABLE held (n int)")
+                LEFT[-1].commit()
+                LEFT[-1].execute("LOCK TABLE held")
+        def test_count(postgres, testinfra_stand):
+            from testinfra.servers.ready import wait_until
+            with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+                query = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'sample_test_%'"
+                wait_until(lambda: connection.execute(query).fetchone()[0] < 128, what="few are left", timeout=20)
+            for connection in LEFT:
+                connection.close()
+            assert len(testinfra_stand.leaks()) == 2
+        """
+    )
+    done = sandbox.pytest("-p", "no:randomly")
+    assert (done.code, done.count("tests")) == (0, 301), done.output
 
 
 def test_a_wrong_marker_and_a_wrong_option_are_told_in_a_sentence(sandbox: Sandbox) -> None:

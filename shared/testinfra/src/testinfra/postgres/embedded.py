@@ -18,7 +18,7 @@ from typing import Any
 
 from testinfra.errors import NotReady
 from testinfra.postgres import binaries as builds
-from testinfra.postgres import cluster
+from testinfra.postgres import cluster, sharedmemory
 from testinfra.servers.backend import Terms
 from testinfra.servers.owned import OwnedServer
 from testinfra.servers.places import Place
@@ -30,10 +30,11 @@ TUNING: Mapping[str, str] = {
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
+    "dynamic_shared_memory_type": "mmap",  # in the data directory, so nothing of it outlives a kill -9
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "checkpoint_timeout": "1h",
-    "max_wal_size": "4GB",
+    "max_wal_size": "512MB",  # the data may lie in memory
     "shared_buffers": "128MB",
     "max_prepared_transactions": "100",  # client libraries' own suites need it above 0
     "jit": "off",
@@ -59,6 +60,7 @@ class Embedded(OwnedServer):
         """Take the settings of the spec: bindir, run_as, extensions, settings, max_connections."""
         super().__init__()
         self._settings = settings
+        self._extensions: list[str] = list(settings.get("extensions", ()))
         self._password = secrets.token_urlsafe(12)
 
     def start(self, place: Place, terms: Terms) -> dict[str, Any]:
@@ -67,7 +69,7 @@ class Embedded(OwnedServer):
         cache = builds.cache_root(terms.cache_dir, self._user)
         found = builds.find(str(self._settings.get("bindir", "")))
         self._binaries = builds.reachable(found, self._user, cache)
-        template = cluster.initialised(self._binaries, self._user, self._settings.get("extensions", ()), cache)
+        self._template = cluster.cached(self._binaries, self._user, self._extensions, cache)
         with contextlib.ExitStack() as undo:
             self._port = Reservation(terms.port, option="--postgres-port")
             undo.callback(self.stop)
@@ -76,7 +78,10 @@ class Embedded(OwnedServer):
             self._sockets = _folder(home / "s", self._user)
             if not builds.can_reach(self._user, home):
                 raise _unreachable(home, self._user)
-            cluster.copy(template, self._data)
+            if self._template.exists():
+                cluster.copy(self._template, self._data)
+            else:
+                cluster.initialise(self._binaries, self._user, self._extensions, self._data)
             version = self.begin(place, terms)
             undo.pop_all()
         return {
@@ -90,11 +95,17 @@ class Embedded(OwnedServer):
             "socket_directory": str(self._sockets),
         }
 
+    def afterwards(self) -> None:
+        """Fill the cache for the next start, if this was the first."""
+        if not self._template.exists():
+            cluster.fill(self._binaries, self._user, self._extensions, self._template)
+
     def launch(self, place: Place) -> Process:
         """See `OwnedServer.launch`."""
         own = dict(setting.split("=", 1) for setting in self._settings.get("settings", ()))
         settings = {
             **TUNING,
+            **({"shared_preload_libraries": "vector"} if "vector" in self._extensions else {}),
             "max_connections": str(self._settings.get("max_connections", 500)),
             **own,
             "listen_addresses": LOOPBACK,
@@ -108,6 +119,12 @@ class Embedded(OwnedServer):
             user=self._user,
             stop_signal=signal.SIGQUIT,  # immediate shutdown: nothing of it is kept, and SIGTERM waits for clients
         )
+
+    def stop(self) -> None:
+        """See `OwnedServer.stop`; also removes the shared memory of a server that was killed."""
+        super().stop()
+        if hasattr(self, "_data"):
+            sharedmemory.remove_segment_of(self._data)
 
     def await_ready(self, terms: Terms) -> str:
         """Set the password over the socket, and give the version: answered queries are the proof of readiness."""

@@ -87,6 +87,9 @@ class External:
                     next_step=f"CREATE EXTENSION {name}; as its superuser, or --postgres-extensions=<those you need>",
                 ) from exc
 
+    def afterwards(self) -> None:
+        """Do nothing more."""
+
     def stop(self) -> None:
         """Do nothing: it is not ours."""
 

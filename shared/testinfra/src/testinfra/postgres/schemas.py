@@ -23,7 +23,7 @@ from testinfra.postgres.migrations import Migrations
 from testinfra.postgres.supply import Supply
 from testinfra.postgres.tenant import MARK, Tenant
 
-_AHEAD = {"schema": 4, "database": 1}
+_AHEAD = {"schema": 4, "database": 2}
 
 
 class Isolation:
@@ -35,6 +35,8 @@ class Isolation:
         self._migrations = migrations
         self._extensions = extensions
         self._maker: psycopg.Connection[Any] | None = None
+        self._cloner: psycopg.Connection[Any] | None = None
+        self._sealed_template = ""
         self._supplies: dict[str, Supply[str]] = {}
         self._shared = ""
 
@@ -93,15 +95,19 @@ class Isolation:
         return name
 
     def _make_database(self) -> str:
-        template = self._template()
+        if self._cloner is None:  # one of its own: the janitor's would make it wait for drops
+            self._sealed_template = self._template()
+            application = f"{self._tenant.names.owner}:cloner"[:63]
+            self._cloner = psycopg.connect(self._tenant.admin.dsn, autocommit=True, application_name=application)
         name = self._tenant.names.next()
         owner = GROUP if self._tenant.has_login else self._tenant.endpoint.user
-        self._tenant.execute(
+        self._cloner.execute(
             SQL("CREATE DATABASE {} TEMPLATE {} OWNER {} STRATEGY FILE_COPY").format(
-                Identifier(name), Identifier(template), Identifier(owner)
+                Identifier(name), Identifier(self._sealed_template), Identifier(owner)
             )
         )
-        self._tenant.execute(SQL("COMMENT ON DATABASE {} IS {}").format(Identifier(name), Literal(MARK)))
+        if self._tenant.outlives:
+            self._cloner.execute(SQL("COMMENT ON DATABASE {} IS {}").format(Identifier(name), Literal(MARK)))
         return name
 
     def _template_name(self) -> str:
@@ -149,5 +155,6 @@ class Isolation:
                 self._tenant.drop(kind, name)
         if self._shared:
             self._tenant.drop("schema", self._shared)
-        if self._maker:
-            self._maker.close()
+        for connection in (self._maker, self._cloner):
+            if connection:
+                connection.close()

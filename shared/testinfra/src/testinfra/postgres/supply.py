@@ -41,10 +41,10 @@ class Supply(Generic[T]):
         return found
 
     def close(self) -> list[T]:
-        """Stop making, and give what was made and not taken."""
+        """Stop making, and give what was made and not taken; waits for what is being made, whose tools then rest."""
         self._closed = True
         self._wanted.release()
-        self._thread.join(timeout=10)
+        self._thread.join()
         left: list[T] = []
         while not self._ready.empty():
             found = self._ready.get_nowait()

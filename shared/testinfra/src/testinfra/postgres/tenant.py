@@ -29,6 +29,7 @@ KEEP_SECONDS = 24 * 3600
 """How long the schema of a failed test is kept on a server that outlives the run."""
 
 _POSTGRES_16 = 160000
+_BATCH = 64
 _LOCK = "hashtextextended({owner}, 7)"
 _OURS = """
 SELECT 'schema', nspname, obj_description(oid, 'pg_namespace') FROM pg_namespace
@@ -56,6 +57,7 @@ class Tenant:
         self.names = names
         self.outlives = outlives
         self.leaks: list[str] = []
+        self._waiting: list[str] = []
         self._guard = threading.Lock()
         self._connection = psycopg.connect(admin.dsn, autocommit=True, application_name=names.owner)
         self._connection.execute(self._lock_call("pg_advisory_lock", names.owner))
@@ -99,9 +101,24 @@ class Tenant:
             cursor = self._connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
-    def drop(self, kind: str, name: str) -> Future[None]:
+    def drop(self, kind: str, name: str) -> Future[None] | None:
         """Have the janitor drop a schema or a database; the test does not wait for it."""
+        if kind == "schema" and not self.outlives:
+            # It dies with the server anyway: drop only to keep the catalogue small, and many at once.
+            self._waiting.append(name)
+            if len(self._waiting) < _BATCH:
+                return None
+            batch, self._waiting = self._waiting, []
+            return self._janitor.submit(self._drop_batch, batch)
         return self._janitor.submit(self._drop, kind, name)
+
+    def _drop_batch(self, names: list[str]) -> None:
+        every = SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(SQL(", ").join(map(Identifier, names)))
+        try:
+            self._execute_within("1s", every)
+        except psycopg.errors.LockNotAvailable:
+            for name in names:
+                self._drop("schema", name)
 
     def keep(self, kind: str, name: str) -> None:
         """Mark a schema or a database of a failed test to be kept for `KEEP_SECONDS`."""
@@ -160,8 +177,9 @@ class Tenant:
         return dropped
 
     def close(self) -> None:
-        """Wait for the janitor where the server outlives us, and leave."""
-        self._janitor.shutdown(wait=self.outlives, cancel_futures=not self.outlives)
+        """Leave; where the server outlives us, with everything dropped."""
+        # Waited for in any case: a connection must not be closed under the thread that uses it.
+        self._janitor.shutdown(wait=True, cancel_futures=not self.outlives)
         if self.outlives and self.has_login and not self._keeps_something():
             self._drop("role", self.names.owner)
         self._connection.close()

@@ -121,6 +121,9 @@ class Embedded(OwnedServer):
             *(_SINCE_7 if int(self._binary.version.partition(".")[0]) >= 7 else ()),  # noqa: PLR2004 - Redis 7
         ]
 
+    def afterwards(self) -> None:
+        """Do nothing more: it needs no cache."""
+
     def launch(self, place: Place) -> Process:
         """See `OwnedServer.launch`."""
         return Process([str(self._binary.path), str(self._config_path)], log=place.log)

@@ -55,6 +55,9 @@ class External:
             "version": str(info.get("valkey_version") or info.get("redis_version", "")),
         }
 
+    def afterwards(self) -> None:
+        """Do nothing more."""
+
     def stop(self) -> None:
         """Do nothing: it is not ours."""
 

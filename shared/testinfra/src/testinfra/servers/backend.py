@@ -63,6 +63,10 @@ class Backend(Protocol):
         """Start it and give the endpoint once a query is answered; on failure undo everything and raise StandError."""
         ...
 
+    def afterwards(self) -> None:
+        """Do what is worth doing once it is ready and nobody waits for it any more."""
+        ...
+
     def stop(self) -> None:
         """End it."""
         ...

@@ -125,6 +125,8 @@ def main(argv: list[str]) -> int:
         os.close(lock)  # before the pipe: who reads of the failure may clear the place at once
     os.close(pipe)
     if backend:
+        with contextlib.suppress(StandError):  # the next start can do without
+            backend.afterwards()
         _keep(place, backend, terms, wish)
     return 0
 

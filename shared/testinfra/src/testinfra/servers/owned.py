@@ -51,7 +51,7 @@ class OwnedServer(ABC):
     def begin(self, place: Place, terms: Terms) -> str:
         """Launch it and wait; gives its version."""
         self._process = self.launch(place)
-        place.update(processes=[[self._process.pid, time.time()]])
+        place.update(processes=[[self._process.pid, time.time(), int(self._process.stop_signal)]])
         return self.await_ready(terms)
 
     def fault(self, how: str) -> None:

@@ -25,13 +25,14 @@ from typing import Any
 from testinfra.errors import NotAvailable
 from testinfra.servers.process import User
 
+_ENOUGH_MEMORY = 3 * 2**30
 UP_SCOPE = "up"
 """The scope of the servers that `testinfra up` keeps warm."""
 
 
 def state_root(configured: str = "") -> Path:
     """Make (if needed) and check the state directory; raises `NotAvailable` when it is not ours alone."""
-    root = Path(configured) if configured else Path(tempfile.gettempdir()) / f"testinfra-{os.getuid()}"
+    root = Path(configured) if configured else temporary_root() / f"testinfra-{os.getuid()}"
     try:
         root.mkdir(mode=0o700, parents=bool(configured), exist_ok=True)
         info = root.lstat()
@@ -44,6 +45,21 @@ def state_root(configured: str = "") -> Path:
     if stat.S_IMODE(info.st_mode) & 0o077:
         raise _refused(root, f"has mode {stat.S_IMODE(info.st_mode):04o}: others may look in")
     return root.resolve()
+
+
+def temporary_root() -> Path:
+    """Give the folder for state: memory where there is plenty, else the temp folder.
+
+    A data directory is 970 files, and making one costs 0.2 ms on a disk and 0.01 ms in memory. Judged by the size of
+    the memory file system, not by what is free now, so that all processes of a run agree.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - what is made there is ours alone, and checked to be
+    try:
+        found = os.statvfs(memory)
+    except OSError:
+        return Path(tempfile.gettempdir())
+    enough = found.f_frsize * found.f_blocks >= _ENOUGH_MEMORY and os.access(memory, os.W_OK)
+    return memory if enough else Path(tempfile.gettempdir())
 
 
 def _refused(root: Path, why: str) -> NotAvailable:

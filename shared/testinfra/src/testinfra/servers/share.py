@@ -242,12 +242,13 @@ def _sweep_place(place: Place) -> bool:
 
 def _clear(place: Place) -> None:
     """End what a dead keeper's server may still run (only where the kernel did not), and remove the place."""
-    for pid, born in place.read().get("processes", []):
-        _end_orphan(int(pid), float(born))
+    for pid, born, stop_signal in place.read().get("processes", []):
+        _end_orphan(int(pid), float(born), int(stop_signal))
     place.remove()
 
 
-def _end_orphan(pid: int, born: float) -> None:
+def _end_orphan(pid: int, born: float, stop_signal: int) -> None:
+    """End a process, if it is still the one that was recorded: its own stop signal first, so that it leaves nothing."""
     import psutil  # noqa: PLC0415 - only needed after a crash
 
     with contextlib.suppress(psutil.Error):
@@ -255,6 +256,10 @@ def _end_orphan(pid: int, born: float) -> None:
         if abs(process.create_time() - born) < 1:
             family = [process, *process.children(recursive=True)]
             for member in family:
+                member.resume()
+            process.send_signal(stop_signal)
+            _, alive = psutil.wait_procs(family, timeout=2)
+            for member in alive:
                 with contextlib.suppress(psutil.Error):
                     member.kill()
             psutil.wait_procs(family, timeout=5)
