@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
 
 from testinfra.endpoints import Postgres, Redis
 from testinfra.errors import StandError
@@ -52,7 +53,7 @@ def complete(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         return
     item.stash[_FAILED] = True
     if call.excinfo and isinstance(call.excinfo.value, StandError):
-        report.longrepr = _told(call.excinfo.value)
+        report.longrepr = _shown(item, call.excinfo.value)
     for used in item.stash.get(_USED, []):
         title = "postgres of this test" if isinstance(used.endpoint, Postgres) else "redis of this test"
         text = _describe(used)
@@ -60,6 +61,14 @@ def complete(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         item.user_properties.append((title.replace(" ", "_"), text))
     for service in item.stash.get(_SERVICES, []):
         report.sections.append(("service of this test", service.describe()))
+
+
+def _shown(item: pytest.Item, error: StandError) -> ReprExceptionInfo:
+    """Give the error as pytest shows it: the story where the report is, its first line in the summary."""
+    line = f"{type(error).__name__}: {error.happened}"
+    path, number, _ = item.reportinfo()
+    place = ReprFileLocation(str(path), (number or 0) + 1, line)
+    return ReprExceptionInfo(ReprTraceback([ReprEntryNative([_told(error)])], None, "native"), place)
 
 
 def _told(error: StandError) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import random
 import subprocess
-from collections.abc import Callable
 
 import psutil
 import psycopg
@@ -49,7 +48,7 @@ def at_a_random_moment(sandbox: Sandbox, run: subprocess.Popen[str], seed: int) 
 
 def victims(sandbox: Sandbox, run: subprocess.Popen[str], who: str) -> list[psutil.Process]:
     """The processes to kill: the run itself, its workers, the keepers, or all of them at once."""
-    keepers = [each for each in sandbox.processes() if "testinfra.servers.keeper" in each.cmdline()]
+    keepers = [each for each in sandbox.processes() if "testinfra.servers.keeper" in each.info["cmdline"]]
     try:
         process = psutil.Process(run.pid)
         workers = process.children()
@@ -88,7 +87,7 @@ def family(sandbox: Sandbox, run: subprocess.Popen[str]) -> list[psutil.Process]
     [(who, seed) for who, times in TIMES.items() for seed in range(times)],
 )
 def test_nothing_is_left_of_a_run_whose_part_was_killed(
-    sandbox: Sandbox, who: str, seed: int, record_property: Callable[[str, object], None]
+    sandbox: Sandbox, who: str, seed: int, request: pytest.FixtureRequest
 ) -> None:
     """No process 5 s after the run's end; after the next start no directory and no socket."""
     sandbox.write(test_busy=BUSY)
@@ -98,7 +97,7 @@ def test_nothing_is_left_of_a_run_whose_part_was_killed(
         killed = victims(sandbox, run, who)
         kill(killed)
         run.communicate(timeout=30)
-    record_property("killed", len(killed))
+    request.node.user_properties.append(("killed", len(killed)))
     wait_until(
         lambda: not sandbox.processes() and not any(runs(each) for each in known),
         what="every process of the killed run has ended",

@@ -20,11 +20,12 @@ def children_of_keepers():
             yield from keeper.children()
 
 @pytest.mark.parametrize("number", range(16))
-def test_servers(postgres_schema, redis_db, number, record_property):
+def test_servers(postgres_schema, redis_db, number, request):
     servers = [os.path.basename(child.cmdline()[0]) for child in children_of_keepers()]
-    record_property("servers", " ".join(sorted(servers)))
+    request.node.user_properties.append(("servers", " ".join(sorted(servers))))
     with psycopg.connect(postgres_schema.dsn) as connection:
-        record_property("started", str(connection.execute("SELECT pg_postmaster_start_time()").fetchone()[0]))
+        started = connection.execute("SELECT pg_postmaster_start_time()").fetchone()[0]
+        request.node.user_properties.append(("started", str(started)))
 """
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -44,6 +45,17 @@ def test_a_child_dies_with_its_parent_however_that_dies(tmp_path: Path) -> None:
         gone, alive = psutil.wait_procs([child], timeout=2)
     assert gone
     assert not alive
+
+
+def test_a_child_started_by_a_thread_outlives_that_thread(tmp_path: Path) -> None:
+    """The kernel's wish for its death is bound to the thread that made it; a lasting one does."""
+    started: list[Process] = []
+    thread = threading.Thread(target=lambda: started.append(Process(["sleep", "60"], log=tmp_path / "log")))
+    thread.start()
+    thread.join()
+    with pytest.raises(psutil.TimeoutExpired):
+        psutil.Process(started[0].pid).wait(0.2)
+    started[0].stop()
 
 
 def test_a_child_deaf_to_the_stop_signal_is_killed(tmp_path: Path) -> None:

@@ -15,15 +15,20 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from testinfra.errors import NotReady
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     import psutil
+
+ResultT = TypeVar("ResultT")
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -56,6 +61,23 @@ def _before_exec(sig: signal.Signals) -> Callable[[], None]:
         die_with_parent(parent, sig)
 
     return prepare
+
+
+def _in_a_lasting_thread(function: Callable[..., ResultT], *arguments: Any, **named: Any) -> ResultT:
+    """Call `function` here if this is the main thread, else in a thread that ends with the process."""
+    global _spawner  # noqa: PLW0603 - one for the process, and only where it is needed
+    if threading.current_thread() is threading.main_thread():
+        return function(*arguments, **named)
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - 10 ms that a start need not wait for
+
+    with _spawner_lock:
+        if _spawner is None or _spawner[0] != os.getpid():
+            _spawner = (os.getpid(), ThreadPoolExecutor(1, thread_name_prefix="testinfra-spawner"))
+    return _spawner[1].submit(function, *arguments, **named).result()
+
+
+_spawner: tuple[int, ThreadPoolExecutor] | None = None
+_spawner_lock = threading.Lock()
 
 
 def tail(path: Path, lines: int = 20) -> str:
@@ -96,7 +118,8 @@ class Process:
         self.log = log
         self.stop_signal = stop_signal
         with log.open("ab") as out:
-            self._child = subprocess.Popen(
+            self._child = _in_a_lasting_thread(
+                subprocess.Popen,
                 self.argv,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -105,7 +128,7 @@ class Process:
                 cwd="/",
                 process_group=0,
                 pass_fds=tuple(pass_fds),
-                preexec_fn=_before_exec(stop_signal),  # noqa: PLW1509 - the keeper that starts children has one thread
+                preexec_fn=_before_exec(stop_signal),
                 user=user.uid if user else None,
                 group=user.gid if user else None,
                 extra_groups=[] if user else None,
