@@ -2,7 +2,9 @@
 
 Rule 1: a child dies with the process that started it, however that one dies (Linux: PR_SET_PDEATHSIG; elsewhere the
         next sweep ends it by pid and start time). The kernel clears that wish when credentials change, so it is set
-        after the change of user, and it fires when the parent *thread* ends, so start children from a main thread.
+        after the change of user. It fires when the parent *thread* ends, so a thread that may end starts no child: one
+        that lasts as long as the process does it for it. And Python code between fork and exec can hang for ever where
+        other threads run (a lock that one of them held stays locked in the child): there a small program asks instead.
 Rule 2: stop means: the gentle signal, a bounded wait, then KILL for the whole group. Nothing is ever stopped by name.
 """
 
@@ -63,6 +65,20 @@ def _before_exec(sig: signal.Signals) -> Callable[[], None]:
     return prepare
 
 
+_ASKER = (
+    sys.executable,
+    *("-I", "-S", "-c"),
+    "import ctypes, os, sys\n"
+    "parent, signal, *argv = sys.argv[1:]\n"
+    "if sys.platform == 'linux':\n"
+    f"    ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, int(signal), 0, 0, 0)\n"
+    "    if os.getppid() != int(parent):\n"
+    "        sys.exit('the parent is dead')\n"
+    "os.execvp(argv[0], argv)\n",
+)
+"""A program that asks the kernel for its death with its parent, and then becomes another."""
+
+
 def _in_a_lasting_thread(function: Callable[..., ResultT], *arguments: Any, **named: Any) -> ResultT:
     """Call `function` here if this is the main thread, else in a thread that ends with the process."""
     global _spawner  # noqa: PLW0603 - one for the process, and only where it is needed
@@ -118,9 +134,11 @@ class Process:
         self.log = log
         self.stop_signal = stop_signal
         with log.open("ab") as out:
+            # With a user the child must be ours to fork: that user may not be able to read this interpreter.
+            forks = user is not None or threading.active_count() == 1
             self._child = _in_a_lasting_thread(
                 subprocess.Popen,
-                self.argv,
+                self.argv if forks else [*_ASKER, str(os.getpid()), str(int(stop_signal)), *self.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -128,7 +146,7 @@ class Process:
                 cwd="/",
                 process_group=0,
                 pass_fds=tuple(pass_fds),
-                preexec_fn=_before_exec(stop_signal),
+                preexec_fn=_before_exec(stop_signal) if forks else None,
                 user=user.uid if user else None,
                 group=user.gid if user else None,
                 extra_groups=[] if user else None,
