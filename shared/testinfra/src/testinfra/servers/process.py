@@ -65,17 +65,16 @@ def _before_exec(sig: signal.Signals) -> Callable[[], None]:
     return prepare
 
 
-_ASKER = (
-    sys.executable,
-    *("-I", "-S", "-c"),
-    "import ctypes, os, sys\n"
-    "parent, signal, *argv = sys.argv[1:]\n"
-    "if sys.platform == 'linux':\n"
-    f"    ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, int(signal), 0, 0, 0)\n"
-    "    if os.getppid() != int(parent):\n"
-    "        sys.exit('the parent is dead')\n"
-    "os.execvp(argv[0], argv)\n",
-)
+_ASK = f"""
+import ctypes, os, sys
+parent, signal, *argv = sys.argv[1:]
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, int(signal), 0, 0, 0)
+    if os.getppid() != int(parent):
+        sys.exit("the parent is dead")
+os.execvp(argv[0], argv)
+"""
+_ASKER = (sys.executable, "-I", "-S", "-c", _ASK)
 """A program that asks the kernel for its death with its parent, and then becomes another."""
 
 
