@@ -95,6 +95,7 @@ def _cell(box: Sandbox, runs: int) -> list[Result]:
 
 
 NAMES = ("postgres_first_query", "postgres_first_query_cold", *_FRESH, "datastorage_cell")
+"""What is measured against pytest-postgresql, in a sandbox."""
 
 
 def measure(box: Sandbox, names: Sequence[str], runs: int) -> list[Result]:

@@ -23,19 +23,27 @@ class Result:
     peer: str
     ours: Sequence[float]
     theirs: Sequence[float]
+    more_is_better: bool = False
+    mean: bool = False
+    """Whether the mean stands for the samples, as for a recall, instead of the median."""
 
     def record(self) -> dict[str, Any]:
-        """Give the medians as one entry of the report; `ratio` above 1 means that ours is faster."""
-        value, peer_value = statistics.median(self.ours), statistics.median(self.theirs)
+        """Give the medians as one entry of the report; `ratio` above 1 means that ours is better."""
+        middle = statistics.fmean if self.mean else statistics.median
+        value, peer_value = middle(self.ours), middle(self.theirs)
         return {
             "name": self.name,
             "value": round(value, 3),
             "unit": self.unit,
             "peer": self.peer,
             "peer_value": round(peer_value, 3),
-            "ratio": round(peer_value / value, 2),
+            "ratio": round(value / peer_value if self.more_is_better else peer_value / value, 2),
             "runs": len(self.ours),
         }
+
+    def best(self, samples: Sequence[float]) -> float:
+        """Give the sample that other work on the machine disturbed least."""
+        return max(samples) if self.more_is_better else min(samples)
 
 
 def write(results: Sequence[Result], path: Path) -> None:
@@ -45,8 +53,8 @@ def write(results: Sequence[Result], path: Path) -> None:
 
 
 def show(results: Sequence[Result]) -> None:
-    """Print the table; the fastest sample of a side is the one that other work on the machine disturbed least."""
-    table = Table(title="medians (and the fastest); a ratio above 1 means that ours is faster")
+    """Print the table."""
+    table = Table(title="medians (and the best); a ratio above 1 means that ours is better")
     for column in ("name", "unit", "ours", "peer's", "ratio", "samples", "peer"):
         table.add_column(column, justify="right" if column in ("ours", "peer's", "ratio", "samples") else "left")
     for result in results:
@@ -54,9 +62,9 @@ def show(results: Sequence[Result]) -> None:
         table.add_row(
             result.name,
             result.unit,
-            f"{entry['value']:.2f} ({min(result.ours):.2f})",
-            f"{entry['peer_value']:.2f} ({min(result.theirs):.2f})",
-            f"{entry['ratio']:.1f}",
+            f"{entry['value']:.2f} ({result.best(result.ours):.2f})",
+            f"{entry['peer_value']:.2f} ({result.best(result.theirs):.2f})",
+            f"{entry['ratio']:.2f}",
             str(entry["runs"]),
             result.peer,
         )

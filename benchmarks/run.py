@@ -8,14 +8,20 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # a script's own folder is there, and the package `benchmarks` is one above
 from benchmarks import result  # noqa: E402 - after the line above
-from benchmarks.compare import NAMES, measure  # noqa: E402
+from benchmarks.compare import NAMES as IN_SANDBOX  # noqa: E402
+from benchmarks.compare import measure  # noqa: E402
+from benchmarks.recall import recall  # noqa: E402
 from benchmarks.sandbox import BenchError, sandbox  # noqa: E402
+from benchmarks.writes import writes  # noqa: E402
 from testinfra.errors import StandError  # noqa: E402
+
+NAMES = (*IN_SANDBOX, "datastorage_writes", "hnsw_recall")
 
 
 def positive(text: str) -> int:
@@ -24,6 +30,19 @@ def positive(text: str) -> int:
     if number < 1:
         raise ValueError(text)
     return number
+
+
+def measured(names: Sequence[str], runs: int) -> list[result.Result]:
+    """Measure what is named."""
+    results: list[result.Result] = []
+    if set(names) & set(IN_SANDBOX):
+        with sandbox() as box:
+            results += measure(box, names, runs)
+    if "datastorage_writes" in names:
+        results += writes(runs)
+    if "hnsw_recall" in names:
+        results += recall()
+    return results
 
 
 def main() -> int:
@@ -37,8 +56,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # it cleans up too, as after Ctrl-C
     report = ROOT / "reports" / "bench.json"
     try:
-        with sandbox() as box:
-            results = measure(box, asked.names or NAMES, asked.runs)
+        results = measured(asked.names or NAMES, asked.runs)
     except (BenchError, StandError) as exc:
         print(f"nothing was measured: {exc}", file=sys.stderr)
         return 1
