@@ -8,40 +8,70 @@ from importlib.metadata import version
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.backoff import ExponentialBackoff
 
+from datastorage import minilm
+from datastorage.aggregates import Aggregates
+from datastorage.analysis_routes import AnalysisRoutes
 from datastorage.database import Database
-from datastorage.embedding import HashingEmbedder
+from datastorage.dead_letters import DeadLetterQueue
+from datastorage.embedding import Embedder, HashingEmbedder
 from datastorage.embedding_cache import CachedEmbedder
+from datastorage.event_routes import EventRoutes
+from datastorage.events import Events
 from datastorage.metrics import StoreMetrics
+from datastorage.notification_routes import NotificationRoutes
+from datastorage.notifications import Notifications
+from datastorage.partitions import PartitionKeeper
 from datastorage.remediations import Remediations
+from datastorage.replays import replaying
 from datastorage.routes import RemediationRoutes
 from datastorage.settings import DatastorageSettings
 from datastorage.store import Store
+from datastorage.success_rates import SuccessRates
+from datastorage.trace_routes import TraceRoutes
+from datastorage.traces import Traces
+from datastorage.vectors import Vectors
+from datastorage.writes import Writer
 from servicekit import Dependency, ServiceApp, new_registry
+
+_QUEUE_RETRIES = 3
 
 
 def create_app(settings: DatastorageSettings) -> ServiceApp:
     """Return the service; it connects to nothing before it is served."""
     registry = new_registry()
     metrics = StoreMetrics(registry)
-    redis = _redis(settings)
+    redis = _redis(settings, timeout=settings.redis_timeout)
     database = Database(
         settings.postgres_dsn.get_secret_value(),
         pool_min=settings.pool_min,
         pool_max=settings.pool_max,
         timeout=settings.postgres_timeout,
     )
-    embedder = None
-    if settings.embedder == "hashing":
-        embedder = CachedEmbedder(HashingEmbedder(), redis, key_prefix=settings.redis_key_prefix, metrics=metrics)
+    queue_redis = _redis(settings, timeout=settings.dlq_timeout, retries=_QUEUE_RETRIES)
+    queue = DeadLetterQueue(
+        queue_redis,
+        key_prefix=settings.redis_key_prefix,
+        timeout=settings.dlq_timeout,
+        max_length=settings.dlq_max_length,
+    )
+    embedder = _embedder(settings, redis, metrics)
+    writer = Writer(queue, metrics)
+    store = Store(Remediations(database), embedder, metrics)
+    notifications = Notifications(database, metrics)
+    events = Events(database, metrics)
+    traces = Traces(database, Vectors(embedder), metrics)
+    kinds = (store.kind, notifications.kind, events.kind, events.batch_kind, traces.kind)
+    partitions = PartitionKeeper(database)
 
     async def redis_answers() -> None:
         await redis.ping()
 
     @asynccontextmanager
     async def resources() -> AsyncIterator[None]:
-        async with redis, database.opened():
+        replays = replaying(queue_redis, kinds, metrics, settings)
+        async with redis, queue_redis, database.opened(), partitions.running(), replays:
             yield
 
     app = ServiceApp(
@@ -56,15 +86,29 @@ def create_app(settings: DatastorageSettings) -> ServiceApp:
         resources=resources,
         on_field_error=metrics.field_failed,
     )
-    app.include_router(RemediationRoutes(Store(Remediations(database), embedder, metrics)).router())
+    for routes in (
+        RemediationRoutes(store, writer),
+        NotificationRoutes(notifications, writer),
+        EventRoutes(events, writer),
+        TraceRoutes(traces, writer),
+        AnalysisRoutes(SuccessRates(database, metrics), Aggregates(database, metrics)),
+    ):
+        app.include_router(routes.router())
     return app
 
 
-def _redis(settings: DatastorageSettings) -> Redis:
-    """Return a client that fails within its timeout instead of trying again: a cache that is slow is no cache."""
+def _embedder(settings: DatastorageSettings, redis: Redis, metrics: StoreMetrics) -> Embedder | None:
+    if settings.embedder == "none":
+        return None
+    embedder = HashingEmbedder() if settings.embedder == "hashing" else minilm.MiniLMEmbedder(minilm.load())
+    return CachedEmbedder(embedder, redis, key_prefix=settings.redis_key_prefix, metrics=metrics)
+
+
+def _redis(settings: DatastorageSettings, *, timeout: float, retries: int = 0) -> Redis:
+    """Return a client whose calls have `timeout` seconds each; the cache's never tries again, as a slow one is none."""
     return Redis.from_url(
         settings.redis_url.get_secret_value(),
-        socket_timeout=settings.redis_timeout,
-        socket_connect_timeout=settings.redis_timeout,
-        retry=Retry(NoBackoff(), 0),
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.01), retries),
     )

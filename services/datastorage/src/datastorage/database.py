@@ -5,7 +5,9 @@ Rule 2: `run` has a deadline for connection and work together. When it passes, o
         statement is cancelled on the server and its transaction rolled back; a server that does not even take the
         cancellation is left to end in the background, so that the caller does not wait for it.
 Rule 3: psycopg's errors are translated here: what another try may heal is UnavailableError, all else passes.
-Rule 4: settings that a query relies on go into the connection's start, so they cost no round trip. What the DSN itself
+Rule 4: where there is no connection, and none in use either, the server is away: until one is there again, nobody waits
+        for it as long as for a busy one, so that a write is queued before its client gives up.
+Rule 5: settings that a query relies on go into the connection's start, so they cost no round trip. What the DSN itself
         sets comes last and wins.
 """
 
@@ -28,6 +30,7 @@ ResultT = TypeVar("ResultT")
 _PROBE = "SELECT to_regclass('remediation_audit') IS NOT NULL"
 _CANCEL_HAS = 1.0
 _PROBE_WAITS = 0.5
+_AWAY_WAITS = 0.5
 _HEALS_BY_ITSELF = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
 
 
@@ -36,6 +39,7 @@ def conninfo(dsn: str, *, timeout: float) -> str:
     parts: dict[str, Any] = conninfo_to_dict(dsn)
     own = {
         "statement_timeout": f"{round(timeout * 1000)}",
+        "TimeZone": "UTC",  # times are answered in it, and every one that was taken has a year from 1 to 9999 there
         "hnsw.iterative_scan": "strict_order",  # go on until LIMIT rows passed the filter, in the order of distance
         "hnsw.ef_search": "200",  # the search's largest limit, twice
         "hnsw.max_scan_tuples": "2147483647",  # the deadline ends a long scan, not a row count
@@ -54,6 +58,8 @@ class Database:
         """Take the DSN, the pool's sizes, and the seconds that each `run` has; connects to nothing yet."""
         self._conninfo = conninfo(dsn, timeout=timeout)
         self._timeout = timeout
+        self._in_use = 0
+        self._away = False
         self._unfinished: set[asyncio.Future[Any]] = set()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             self._conninfo,
@@ -102,10 +108,18 @@ class Database:
             task.exception()  # seen here, where nobody waits for it any more
 
     async def _work(self, work: Callable[[Connection], Awaitable[ResultT]], wait: float | None) -> ResultT:
+        if self._away:
+            wait = min(_AWAY_WAITS, self._timeout / 2)
         try:
             async with self._pool.connection(timeout=wait) as connection:
-                return await work(connection)
+                self._away = False
+                self._in_use += 1
+                try:
+                    return await work(connection)
+                finally:
+                    self._in_use -= 1
         except PoolTimeout as exc:
+            self._away = self._in_use == 0
             raise UnavailableError("no connection to Postgres was free in time", reason="unavailable") from exc
         except psycopg.errors.QueryCanceled as exc:
             raise UnavailableError("Postgres ended the query at its deadline", reason="deadline") from exc

@@ -14,6 +14,15 @@ class UnavailableError(Exception):
         self.reason: Literal["unavailable", "deadline"] = reason
 
 
+class QueueError(Exception):
+    """The dead letter queue did not take a record: Redis is away or too slow, or the queue is full."""
+
+    def __init__(self, detail: str, *, reason: Literal["unavailable", "deadline", "full"]) -> None:
+        """Take a sentence and a word."""
+        super().__init__(detail)
+        self.reason: Literal["unavailable", "deadline", "full"] = reason
+
+
 class RepeatedError(Exception):
     """A record with this value of a unique field is stored already."""
 

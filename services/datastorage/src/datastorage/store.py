@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-import structlog
-
-from datastorage.embedding import Embedder, Vector
+from datastorage.embedding import Embedder
 from datastorage.errors import NoEmbedderError
-from datastorage.metrics import StoreMetrics
+from datastorage.kinds import Kind, dump_record
+from datastorage.metrics import StoreMetrics, Write
 from datastorage.models import ListFilter, Remediation, RemediationIn, RemediationPage, Search, SearchResult
 from datastorage.remediations import Remediations
-
-_TABLE = "remediation_audit"
-_log = structlog.get_logger(__name__)
+from datastorage.vectors import Vectors
 
 
 class Store:
     """What the routes talk to. `embedder` None: rows are written without vectors, and only vectors can be searched."""
 
     def __init__(self, remediations: Remediations, embedder: Embedder | None, metrics: StoreMetrics) -> None:
-        """Work on `remediations`."""
+        """Work on `remediations`; `kind` is how one is written."""
         self._remediations = remediations
         self._embedder = embedder
+        self._vectors = Vectors(embedder)
         self._metrics = metrics
+        self.kind = Kind(
+            name="remediations",
+            table="remediation_audit",
+            ids=lambda record: [record.remediation_request_id],
+            dump=dump_record,
+            load=RemediationIn.model_validate_json,
+            insert=self._insert,
+            is_stored=remediations.is_stored,
+        )
 
-    async def add(self, record: RemediationIn) -> Remediation:
-        """Store the record, with a vector unless it asks for none or none can be made."""
-        dual = record.wants_vector and (self._embedder is not None or record.embedding is not None)
-        with self._metrics.write(_TABLE, dual=dual) as outcome:
-            vector = record.embedding
-            if dual and vector is None:
-                vector = await self._vector(record)
-                outcome.without_vector = vector is None
-            return await self._remediations.add(record, vector)
-
-    async def _vector(self, record: RemediationIn) -> Vector | None:
-        """Return the record's vector, or None where the embedder fails: a record without one is better than none."""
-        assert self._embedder is not None
-        try:
-            return await self._embedder.embed(record.text())
-        except Exception as exc:  # noqa: BLE001 - a model may raise anything, and the row is to be stored all the same
-            _log.warning("no vector was made, the row is stored without", embedder=self._embedder.name, error=str(exc))
-            return None
+    async def _insert(self, record: RemediationIn, write: Write) -> Remediation:
+        return await self._remediations.add(record, await self._vectors.of(record, write))
 
     async def get(self, number: int) -> Remediation | None:
         """Return the remediation of this id."""

@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -64,6 +65,20 @@ def serve(settings: DatastorageSettings) -> Iterator[Callable[..., Served]]:
 def service(serve: Callable[..., Served]) -> Served:
     """Give a running datastorage."""
     return serve()
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """Give a port that refuses connections: it is bound, so nobody else gets it, and does not listen."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+@pytest.fixture
+def no_postgres(postgres_schema: Postgres, closed_port: int) -> SecretStr:
+    """Give a DSN whose server refuses connections."""
+    return SecretStr(replace(postgres_schema, port=closed_port).dsn)
 
 
 @pytest.fixture

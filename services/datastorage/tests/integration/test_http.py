@@ -85,7 +85,7 @@ def test_an_empty_store_lists_nothing(client: httpx.Client) -> None:
     [
         ({"limit": "0"}, "limit"),
         ({"limit": "1001", "offset": "-1"}, "limit offset"),
-        ({"offset": str(2**63)}, "offset"),
+        ({"offset": str(2**53)}, "offset"),
         ({"phase": "done"}, "phase"),
         ({"since": "yesterday"}, "since"),
         ({"since": "2026-11-21T10:00:00"}, "since"),
@@ -101,7 +101,7 @@ def test_a_wrong_filter_is_told(client: httpx.Client, asked: dict[str, str], wro
     assert set(answer.json()["field_errors"]) == set(wrong.split())
 
 
-@pytest.mark.parametrize(("number", "status"), [("1", 404), (2**63 - 1, 404), ("0", 400), ("x", 400), (2**63, 400)])
+@pytest.mark.parametrize(("number", "status"), [("1", 404), (2**53 - 1, 404), ("0", 400), ("x", 400), (2**53, 400)])
 def test_an_id_that_is_not_there_or_is_none(client: httpx.Client, number: object, status: int) -> None:
     """An id that no row has is 404; what cannot be an id is 400 and never reaches the database."""
     answer = client.get(f"{PATH}/{number}")
@@ -139,7 +139,7 @@ def test_a_wrong_search_is_told(client: httpx.Client, body: dict[str, Any], wron
         ({"start_time": 1_700_000_000}, "start_time"),
         ({"end_time": "2026-11-21T09:59:59Z"}, "end_time"),
         ({"duration": -1}, "duration"),
-        ({"duration": 2**63}, "duration"),
+        ({"duration": 2**53}, "duration"),
         ({"duration": "30"}, "duration"),
         ({"name": 7}, "name"),
         ({"name": " \t"}, "name"),

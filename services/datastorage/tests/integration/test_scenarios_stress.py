@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from servicekit.testing import Served
 
@@ -87,13 +88,15 @@ def test_scenario_28_the_deadline_passes(
     serve: Callable[..., Served],
     connect: Connect,
     record: Record,
+    closed_port: int,
     blocker: Connection,
     waiting: Waiting,
     eventually: Callable[..., None],
     count: Callable[[], int],
 ) -> None:
-    """A write that waits longer than its deadline is answered 503 with Retry-After, and is not stored later."""
-    client = connect(serve(postgres_timeout=0.2))
+    """A write that waits longer than its deadline, and cannot be queued, is answered 503 and is not stored later."""
+    no_redis = SecretStr(f"redis://127.0.0.1:{closed_port}/0")
+    client = connect(serve(postgres_timeout=0.2, redis_url=no_redis, dlq_timeout=0.2))
     blocker.execute("LOCK TABLE remediation_audit IN EXCLUSIVE MODE")
     answer = client.post(PATH, json=record())
     assert answer.status_code == 503

@@ -9,15 +9,19 @@ from typing import Any
 import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
 
 from datastorage.database import Database
+from datastorage.dead_letters import DeadLetterQueue, Queued
 from datastorage.embedding import Vector
 from datastorage.metrics import StoreMetrics
 from datastorage.models import Remediation, RemediationIn
 from datastorage.remediations import Remediations
 from datastorage.store import Store
+from datastorage.writes import Writer
 from servicekit.logs import to_standard_logging
 from testinfra.endpoints import Postgres
+from testinfra.endpoints import Redis as RedisEndpoint
 
 
 class Broken:
@@ -32,6 +36,7 @@ class Broken:
 
 def test_a_record_is_stored_without_a_vector_when_none_can_be_made(
     postgres_schema: Postgres,
+    redis_db: RedisEndpoint,
     db: psycopg.Connection[Any],
     record: Callable[..., dict[str, Any]],
     caplog: pytest.LogCaptureFixture,
@@ -40,13 +45,17 @@ def test_a_record_is_stored_without_a_vector_when_none_can_be_made(
     to_standard_logging()
     registry = CollectorRegistry()
 
-    async def add() -> Remediation:
+    async def add() -> Remediation | Queued:
         database = Database(postgres_schema.dsn, pool_min=1, pool_max=1, timeout=10)
-        async with database.opened():
-            store = Store(Remediations(database), Broken(), StoreMetrics(registry))
-            return await store.add(RemediationIn.model_validate(record()))
+        async with database.opened(), Redis.from_url(redis_db.url) as redis:
+            metrics = StoreMetrics(registry)
+            queue = DeadLetterQueue(redis, key_prefix=redis_db.key_prefix, timeout=1, max_length=1)
+            store = Store(Remediations(database), Broken(), metrics)
+            return await Writer(queue, metrics).write(store.kind, RemediationIn.model_validate(record()))
 
-    assert asyncio.run(add()).embedded is False
+    stored = asyncio.run(add())
+    assert isinstance(stored, Remediation)
+    assert stored.embedded is False
     assert db.execute("SELECT count(*), count(embedding) FROM remediation_audit").fetchone() == (1, 0)
     assert registry.get_sample_value("datastorage_dualwrite_failure_total", {"reason": "embedder"}) == 1
     assert "no model for" in caplog.text

@@ -22,6 +22,8 @@ from datastorage.sanitise import without_markup
         ("a<br/>b<!-- note -->c<!DOCTYPE html>d<?xml version='1'?>e", "abcde"),
         ("<scr<script></script>ipt>alert(1)</script>", ""),
         ("<<b>b>alert</<b>b>", "alert"),
+        ("<<script>a></script>ab>c", "c"),
+        ("<b<script><></script> </script>b>c", "c"),
         ("<a\nhref='x'\n>link</a>", "link"),
         ("<scripted>kept</scripted>", "kept"),
         ("<script>never closed", "never closed"),

@@ -31,7 +31,9 @@ def test_a_dsn_is_all_that_is_needed() -> None:
         ({"POSTGRES_DSN": "hush hush"}, "DATASTORAGE_POSTGRES_DSN: .hidden.: libpq does not understand it"),
         ({"POSTGRES_DSN": DSN, "REDIS_URL": "http://hush"}, "DATASTORAGE_REDIS_URL: .hidden.: it does not begin"),
         ({"POSTGRES_DSN": DSN, "POOL_MIN": "5", "POOL_MAX": "4"}, "DATASTORAGE_POOL_MAX: '4': it is below pool_min"),
-        ({"POSTGRES_DSN": DSN, "EMBEDDER": "magic"}, "DATASTORAGE_EMBEDDER: 'magic'.*hashing.*none"),
+        ({"POSTGRES_DSN": DSN, "EMBEDDER": "magic"}, "DATASTORAGE_EMBEDDER: 'magic'.*hashing.*minilm.*none"),
+        ({"POSTGRES_DSN": DSN, "DLQ_CLAIM_AFTER": "30"}, "DATASTORAGE_DLQ_CLAIM_AFTER: '30': it is not above dlq_lon"),
+        ({"POSTGRES_DSN": DSN, "DLQ_MAX_LENGTH": "0"}, "DATASTORAGE_DLQ_MAX_LENGTH: '0'"),
         ({"POSTGRES_DSN": DSN, "POSTGRES_TIMEOUT": "0"}, "DATASTORAGE_POSTGRES_TIMEOUT: '0'"),
     ],
 )

@@ -18,6 +18,7 @@ import asyncio
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_AGAIN_AFTER = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -70,12 +71,19 @@ class CancelOnDisconnect:
             await asyncio.wait({handler, watcher}, return_when=asyncio.FIRST_COMPLETED)
             if not handler.done() and not complete:
                 _log.info("client went away, its request is cancelled", path=scope["path"])
-                handler.cancel()
+                await _cancelled(handler)
             await asyncio.wait({handler})
         finally:
             await _end(watcher, handler)
         if not handler.cancelled():
             handler.result()
+
+
+async def _cancelled(handler: asyncio.Task[None]) -> None:
+    """Cancel until it ends: `asyncio.wait_for` of Python 3.11, which clients use, can swallow one cancellation."""
+    while not handler.done():
+        handler.cancel()
+        await asyncio.wait({handler}, timeout=_AGAIN_AFTER)
 
 
 async def _end(*tasks: asyncio.Task[None]) -> None:

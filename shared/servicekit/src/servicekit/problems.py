@@ -3,7 +3,8 @@
 Rule 1: `type` is `about:blank` where the status says it all, else `urn:problem-type:<name>`; `instance` is the path;
         validation is status 400 and lists every wrong field at once in `field_errors`.
 Rule 2: an internal error shows nothing of itself: its traceback goes to the log, under the request's id.
-Rule 3: a wrong method is answered with all methods the path has, not only those of the first route that matches.
+Rule 3: a wrong method is answered with all methods the path has, not only those of the first route that matches; a
+        route with a parameter that happens to match (`/things/{id}` for `/things/search`) does not count.
 """
 
 from __future__ import annotations
@@ -119,11 +120,14 @@ def install(app: FastAPI, on_field_error: OnFieldError | None = None) -> None:
 
 def _allowed(app: FastAPI, scope: Scope) -> list[str]:
     asked = {key: scope[key] for key in ("type", "path", "root_path", "headers", "query_string", "app") if key in scope}
+    own = app.openapi()["paths"].get(scope["path"])
     return [
-        method
-        for method in _METHODS
-        if any(route.matches({**asked, "method": method})[0] is Match.FULL for route in app.router.routes)
+        method for method in _METHODS if (method.lower() in own if own else _matches(app, {**asked, "method": method}))
     ]
+
+
+def _matches(app: FastAPI, scope: Scope) -> bool:
+    return any(route.matches(scope)[0] is Match.FULL for route in app.router.routes)
 
 
 class CatchErrors:

@@ -1,0 +1,41 @@
+"""Everything that is done with the table `notification_audit`."""
+
+from __future__ import annotations
+
+from datastorage.database import Database
+from datastorage.kinds import Kind, dump_record
+from datastorage.listing import Listing
+from datastorage.metrics import StoreMetrics, Write
+from datastorage.notification_models import Notification, NotificationFilter, NotificationIn, NotificationPage
+from datastorage.table import Table
+
+_TABLE = "notification_audit"
+
+
+class Notifications:
+    """The notifications of one database."""
+
+    def __init__(self, database: Database, metrics: StoreMetrics) -> None:
+        """Work on `database`; every method raises UnavailableError where it does not do its work in time."""
+        self._database = database
+        self._metrics = metrics
+        self._table = Table(database, _TABLE, NotificationIn, Notification, unique=("notification_id",))
+        self._listing = Listing(_TABLE, Notification, newest="sent_at", key="id", filters=NotificationFilter)
+        self.kind = Kind[NotificationIn, Notification](
+            name="notifications",
+            table=_TABLE,
+            ids=lambda record: [record.notification_id],
+            dump=dump_record,
+            load=NotificationIn.model_validate_json,
+            insert=self._insert,
+            is_stored=self._table.is_stored,
+        )
+
+    async def _insert(self, record: NotificationIn, _: Write) -> Notification:
+        return await self._table.insert(record)
+
+    async def page(self, asked: NotificationFilter) -> NotificationPage:
+        """Return the page asked for, newest `sent_at` first."""
+        with self._metrics.read("list_notifications"):
+            data, pagination = await self._listing.page(self._database, asked)
+        return NotificationPage(data=data, pagination=pagination)

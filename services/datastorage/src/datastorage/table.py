@@ -1,0 +1,98 @@
+"""A table whose records have a unique id: insert one, and tell whether a row is the record that it is taken for."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row, dict_row
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel
+
+from datastorage.database import Connection, Database
+from datastorage.embedding import Vector, literal
+from datastorage.errors import RepeatedError
+from datastorage.listing import columns
+
+RecordT = TypeVar("RecordT", bound=BaseModel)
+RowT = TypeVar("RowT", bound=BaseModel)
+_VECTOR = "embedding"
+
+
+def insert_into(table: str, record: type[BaseModel]) -> sql.Composed:
+    """Return the statement that inserts all fields of the record; its parameters are those of `values`."""
+    names = tuple(record.model_fields)
+    return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(map(sql.Identifier, names)),
+        sql.SQL(", ").join(map(sql.Placeholder, names)),
+    )
+
+
+def values(record: BaseModel, vector: Vector | None = None) -> dict[str, Any]:
+    """Return the parameters that insert `record`, with `vector` where its table has one."""
+    found = {name: getattr(record, name) for name in type(record).model_fields}
+    if _VECTOR in found:
+        found[_VECTOR] = None if vector is None else literal(vector)
+    return {name: Jsonb(value) if isinstance(value, dict) else value for name, value in found.items()}
+
+
+def is_same(record: BaseModel, row: dict[str, Any]) -> bool:
+    """Tell whether inserting `record` makes this row; vectors are left out, as they come from the rest."""
+    return all(_equal(getattr(record, name), row[name]) for name in type(record).model_fields if name != _VECTOR)
+
+
+def _equal(given: Any, stored: Any) -> bool:
+    """Tell whether `stored` is what becomes of `given`: a float comes back as the decimal or the integer it is."""
+    if isinstance(given, dict) and isinstance(stored, dict):
+        return given.keys() == stored.keys() and all(_equal(given[key], stored[key]) for key in given)
+    if isinstance(given, list) and isinstance(stored, list):
+        return len(given) == len(stored) and all(map(_equal, given, stored))
+    if isinstance(given, float) and isinstance(stored, int | Decimal):
+        return given == float(stored)
+    return bool(given == stored)
+
+
+class Table(Generic[RecordT, RowT]):
+    """One table of a database: `RecordT` goes in, `RowT` comes out."""
+
+    def __init__(
+        self, database: Database, name: str, record: type[RecordT], row: type[RowT], *, unique: tuple[str, ...]
+    ) -> None:
+        """`unique` are the fields that no two records share, the first of them the one that a client is told."""
+        self._database = database
+        self._row = row
+        self._unique = unique
+        self._insert = sql.SQL("{} RETURNING {}").format(insert_into(name, record), columns(row))
+        self._find = sql.SQL("SELECT * FROM {} WHERE {}").format(
+            sql.Identifier(name),
+            sql.SQL(" AND ").join(sql.SQL("{} = {}").format(sql.Identifier(f), sql.Placeholder(f)) for f in unique),
+        )
+
+    async def insert(self, record: RecordT, vector: Vector | None = None) -> RowT:
+        """Return the stored row; raise RepeatedError where its id is there, UnavailableError where Postgres fails."""
+
+        async def work(connection: Connection) -> RowT:
+            async with connection.cursor(row_factory=class_row(self._row)) as cursor:
+                await cursor.execute(self._insert, values(record, vector))
+                stored = await cursor.fetchone()
+            assert stored is not None
+            return stored
+
+        try:
+            return await self._database.run(work)
+        except psycopg.errors.UniqueViolation as exc:
+            raise RepeatedError(self._unique[0], str(getattr(record, self._unique[0]))) from exc
+
+    async def is_stored(self, record: RecordT) -> bool:
+        """Tell whether the table has this very record: the same id with the same content."""
+
+        async def work(connection: Connection) -> bool:
+            async with connection.cursor(row_factory=dict_row) as cursor:
+                await cursor.execute(self._find, {name: getattr(record, name) for name in self._unique})
+                row = await cursor.fetchone()
+            return row is not None and is_same(record, row)
+
+        return await self._database.run(work)
