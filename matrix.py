@@ -26,9 +26,12 @@ class Cell:
     service: str
     """The member's name: a service's, `testinfra` for the stand, `root` for this repository itself."""
     storey: str
-    """`unit` (no network), `integration` (real backends) or `plugin` (the stand under real pytest runs)."""
+    """`unit` (no network), `integration` (real backends), `e2e` (whole processes, some of them killed) or `plugin` (the
+    stand under real pytest runs)."""
     paths: tuple[str, ...]
     """The folders of its tests, relative to the root."""
+    part: str = ""
+    """Where a storey of a service has several cells: the name of this one, "" for its main job."""
     backends: tuple[str, ...] = ()
     """The kinds of server it needs; which rung of each is the command line's choice."""
     tags: tuple[str, ...] = ()
@@ -43,7 +46,9 @@ class Cell:
         """The nox session that runs this cell; the unit storeys of all members share one, and so do the stand's own."""
         if self.service == STAND:
             return "stand"
-        return "unit" if self.storey == "unit" else f"{self.storey}-{self.service}"
+        if self.storey == "unit":
+            return "unit"
+        return "-".join(filter(None, (self.storey, self.service, self.part)))
 
 
 CELLS = (
@@ -54,8 +59,22 @@ CELLS = (
     Cell(
         service="datastorage",
         storey="integration",
-        paths=("services/datastorage/tests/integration",),
+        paths=("services/datastorage/tests/integration/scenarios",),
         backends=("postgres", "redis"),
+    ),
+    Cell(
+        service="datastorage",
+        storey="integration",
+        part="calls",
+        paths=("services/datastorage/tests/integration/calls",),
+        backends=("postgres", "redis"),
+    ),
+    Cell(
+        service="datastorage",
+        storey="e2e",
+        paths=("services/datastorage/tests/e2e",),
+        backends=("postgres", "redis"),
+        timeout=15,
     ),
     Cell(service="schema", storey="integration", paths=("schema/tests/integration",), backends=("postgres",)),
     Cell(service=STAND, storey="unit", paths=("shared/testinfra/tests/unit",)),

@@ -34,6 +34,7 @@ SCRIPTS = ("noxfile.py", "matrix.py", "tools", "tests", "benchmarks")
 CHECKS = ("lint", "types")
 SESSIONS = matrix.by_session()
 INTEGRATION = [name for name in SESSIONS if name.startswith("integration-")]
+ON_SERVERS = [*INTEGRATION, *(name for name in SESSIONS if name.startswith("e2e-"))]
 
 
 def install(session: nox.Session, *groups: str) -> None:
@@ -110,14 +111,16 @@ def stand(session: nox.Session) -> None:
 
 
 def integration_cell(session: nox.Session, *, name: str) -> None:
-    """Run one integration cell of the matrix on the backends that the command line names."""
+    """Run one cell of the matrix on the backends that the command line names."""
     install(session, "test")
     run_pytest(session, "-n", "logical", report=name, paths=matrix.paths(SESSIONS[name]))
 
 
-for _name in INTEGRATION:
+for _name in ON_SERVERS:
     _cell = functools.partial(integration_cell, name=_name)
-    _cell.__doc__ = f"Integration tests of {SESSIONS[_name][0].service} on {' and '.join(SESSIONS[_name][0].backends)}."
+    _first = SESSIONS[_name][0]
+    _what = " ".join(filter(None, (_first.storey, "tests of", _first.service, _first.part and f"({_first.part})")))
+    _cell.__doc__ = f"Run the {_what} on {' and '.join(_first.backends)}."
     nox.session(name=_name, allow_parallel=True, tags=matrix.tags(SESSIONS[_name]))(_cell)
 
 

@@ -18,7 +18,7 @@ from benchmarks.sandbox import BenchError, Sandbox
 _TESTS = 100
 """Tests in one run of a suite, and samples that it gives; one more comes first and is not counted."""
 _PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")  # the user may not write into the checkout
-_CELL = ("services/datastorage/tests/integration", "-k", "scenario", "-n", "2")
+_CELL = ("services/datastorage/tests/integration/scenarios", "-n", "2")
 _FRESH = {"fresh_schema": "schema", "fresh_database": "database"}
 
 Samples = Mapping[str, Sequence[float]]

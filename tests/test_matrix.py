@@ -76,7 +76,7 @@ def test_every_cell_has_tests() -> None:
 
 
 def test_every_integration_cell_has_a_session_of_its_own_name() -> None:
-    """`integration-SERVICE` runs the integration cell of that service and nothing else."""
+    """`integration-SERVICE` runs the main integration cell of that service and nothing else."""
     cells = [cell for cell in matrix.CELLS if cell.storey == "integration"]
     assert {cell.service for cell in cells} >= {"datastorage"}
     assert {cell.session: (cell,) for cell in cells}.items() <= matrix.by_session().items()
