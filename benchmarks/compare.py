@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks import peer
+from benchmarks import peer, tables
 from benchmarks.result import Result
 from benchmarks.sandbox import BenchError, Sandbox
 
@@ -19,7 +19,12 @@ _TESTS = 100
 """Tests in one run of a suite, and samples that it gives; one more comes first and is not counted."""
 _PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")  # the user may not write into the checkout
 _CELL = ("services/datastorage/tests/integration/scenarios", "-n", "2")
-_FRESH = {"fresh_schema": "schema", "fresh_database": "database"}
+_FRESH = {
+    "fresh_schema": ("schema", tables.ONE),
+    "fresh_database": ("database", tables.ONE),
+    "fresh_schema_whole": ("schema", tables.ALL),
+    "fresh_database_whole": ("database", tables.ALL),
+}
 
 Samples = Mapping[str, Sequence[float]]
 """What one run of a side gives: samples by what they are of."""
@@ -48,11 +53,19 @@ def _first_query(box: Sandbox, runs: int, *, cold: bool) -> list[Result]:
     return [Result(name=name, unit="s", peer=peer.NAME, ours=ours, theirs=theirs)]
 
 
-def _suite(box: Sandbox, test: str, fixture: str, *more: str) -> Samples:
+def _suite(box: Sandbox, test: str, fixture: str, has: str, *more: str) -> Samples:
     """Run one test of the suite many times over; gives `tests` and `takes` in milliseconds."""
     out = box.fresh("out") / "times.json"
     asked = [f"--bench-tests={_TESTS + 1}", f"--bench-fixture={fixture}", f"--bench-out={out}"]
-    box.python(*_PYTEST, "-p", "benchmarks.timing", *asked, *more, f"benchmarks/suite.py::test_{test}")
+    box.python(
+        *_PYTEST,
+        "-p",
+        "benchmarks.timing",
+        *asked,
+        *more,
+        f"benchmarks/suite.py::test_{test}",
+        **{tables.VARIABLE: has},
+    )
     times: dict[str, list[float]] = json.loads(out.read_text())
     if any(len(samples) != _TESTS for samples in times.values()):
         raise BenchError(f"{test}: {_TESTS} samples were expected, and there are {times}")
@@ -63,16 +76,27 @@ def _fresh(box: Sandbox, runs: int, names: Sequence[str]) -> list[Result]:
     """Measure the fresh spaces that are asked for, each test and the taking alone, against one and the same peer."""
 
     def ours(name: str) -> Samples:
-        return _suite(box, _FRESH[name], f"postgres_{_FRESH[name]}")
+        kind, has = _FRESH[name]
+        return _suite(box, kind, f"postgres_{kind}", has)
 
     sides = {name: functools.partial(ours, name) for name in names}
-    peers = functools.partial(_suite, box, "peer", "postgresql", *peer.options())
-    found = _in_turns(box, runs, {**sides, "peer": peers})
+    peers = {has: functools.partial(_suite, box, "peer", "postgresql", has, *peer.options()) for has in _sets(names)}
+    found = _in_turns(box, runs, {**sides, **peers})
     return [
-        Result(name=name + suffix, unit="ms", peer=peer.NAME, ours=found[name][what], theirs=found["peer"][what])
+        Result(
+            name=name + suffix,
+            unit="ms",
+            peer=peer.NAME,
+            ours=found[name][what],
+            theirs=found[_FRESH[name][1]][what],
+        )
         for name in names
         for suffix, what in (("", "tests"), ("_take", "takes"))
     ]
+
+
+def _sets(names: Sequence[str]) -> list[str]:
+    return sorted({_FRESH[name][1] for name in names})
 
 
 def _cell(box: Sandbox, runs: int) -> list[Result]:

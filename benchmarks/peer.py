@@ -10,7 +10,7 @@ import psycopg
 from port_for import get_port
 from pytest_postgresql.executors import PostgreSQLExecutor
 
-from dbschema import Migrations
+from benchmarks.tables import migrations
 from testinfra.options import Options
 from testinfra.postgres.binaries import find
 from testinfra.postgres.embedded import TUNING
@@ -42,7 +42,7 @@ def load(*, autocommit: bool, **where: Any) -> None:
     del autocommit
     with psycopg.connect(**where, autocommit=True) as connection:
         connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-        Migrations().apply(connection)
+        migrations().apply(connection)
 
 
 def executor(folder: Path) -> PostgreSQLExecutor:

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from benchmarks.tables import migrations
 from dbschema import Migrations
 from testinfra.endpoints import Postgres
 
@@ -25,7 +26,7 @@ VALUES ('restart-payment-api', 'payments', 'completed', 'restart_pod', 'success'
 @pytest.fixture(scope="session")
 def postgres_migrations() -> Migrations:
     """Have the stand apply the real migrations."""
-    return Migrations()
+    return migrations()
 
 
 def _use(connection: psycopg.Connection[Any]) -> None:
