@@ -1,4 +1,4 @@
-"""Which tables the measured schemas have: one, as the figures of other tools are given for, or all of the real schema."""
+"""Which tables the measured schemas have: remediation_audit alone, or all of the real schema."""
 
 from __future__ import annotations
 
