@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -24,6 +23,7 @@ from datastorage import DatastorageSettings, create_app
 from dbschema import Migrations
 from servicekit.testing import Served, serve_in_thread
 from testinfra.endpoints import Postgres, Redis
+from testinfra.servers.ready import wait_until
 
 _POOL_MAX = 5
 _PATH = "/api/v1/audit/remediations"
@@ -207,10 +207,7 @@ def eventually() -> Callable[..., None]:
     """Give a function that waits until a condition holds, and fails with its name when the deadline passes."""
 
     def wait(what: str, holds: Callable[[], bool], *, deadline: float = 5.0) -> None:
-        end = time.monotonic() + deadline
-        while not holds():
-            assert time.monotonic() < end, f"not within {deadline:g} s: {what}"
-            time.sleep(0.005)
+        wait_until(holds, what=what, timeout=deadline)
 
     return wait
 
