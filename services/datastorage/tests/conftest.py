@@ -118,17 +118,20 @@ def at_commit(db: psycopg.Connection[Any]) -> Callable[[str], None]:
 
     def install(does: str) -> None:
         db.execute(
-            f"CREATE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {does} RETURN NULL; END $$;"
-            " CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON remediation_audit"
-            " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION at_commit()"
+            f"CREATE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {does} RETURN NULL; END $$"
         )
+        for table in ("remediation_audit", "audit_events"):
+            db.execute(
+                f"CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON {table}"
+                " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION at_commit()"
+            )
 
     return install
 
 
 @pytest.fixture
 def commits_wait(at_commit: Callable[[str], None], blocker: psycopg.Connection[Any]) -> None:
-    """Have every COMMIT of a new row wait until `blocker.rollback()`."""
+    """Have every commit of a new remediation or event wait until `blocker.rollback()`."""
     at_commit("PERFORM pg_advisory_xact_lock(hashtextextended(TG_TABLE_SCHEMA, 0));")
     blocker.execute("SELECT pg_advisory_xact_lock(hashtextextended(current_schema(), 0))")
 
@@ -188,18 +191,26 @@ def count(db: psycopg.Connection[Any]) -> Callable[[], int]:
 
 
 @pytest.fixture
-def begin_post(service: Served, record: Callable[..., dict[str, Any]]) -> Iterator[Callable[..., socket.socket]]:
+def begin(service: Served) -> Iterator[Callable[[str, Any], socket.socket]]:
     """Give a function that sends a whole POST and does not read the answer; closing the socket is hanging up."""
     with ExitStack() as stack:
 
-        def send(**changes: Any) -> socket.socket:
-            body = json.dumps(record(**changes)).encode()
-            head = f"POST {_PATH} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+        def send(path: str, content: Any) -> socket.socket:
+            body = json.dumps(content).encode()
+            head = f"POST {path} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
             own = stack.enter_context(socket.create_connection((service.host, service.port), timeout=20))
             own.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
             return own
 
         yield send
+
+
+@pytest.fixture
+def begin_post(
+    begin: Callable[[str, Any], socket.socket], record: Callable[..., dict[str, Any]]
+) -> Callable[..., socket.socket]:
+    """Give the same for a remediation, with fields changed."""
+    return lambda **changes: begin(_PATH, record(**changes))
 
 
 @pytest.fixture

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Response
+from fastapi import Path, Response
 from fastapi.responses import JSONResponse
 
 from datastorage.dead_letters import Queued
 from datastorage.errors import NoEmbedderError, RepeatedError, UnavailableError
+from datastorage.fields import MAX_INTEGER
 from datastorage.kinds import Kind, RecordT, StoredT
 from datastorage.writes import Writer
 from servicekit import ProblemError, problem_responses
 
 ResultT = TypeVar("ResultT")
+RowId = Annotated[int, Path(ge=1, le=MAX_INTEGER)]
 _RETRY_AFTER = "1"
 _LOCATION = {"headers": {"Location": {"description": "The path of the record", "schema": {"type": "string"}}}}
 
@@ -37,6 +39,14 @@ async def answered(answer: Awaitable[ResultT]) -> ResultT:
     except UnavailableError as exc:
         headers = {"Retry-After": _RETRY_AFTER}
         raise ProblemError(503, detail=str(exc), kind=f"postgres-{exc.reason}", headers=headers) from exc
+
+
+async def found(answer: Awaitable[ResultT | None], *, what: str) -> ResultT:
+    """Return the answer; where it is None, a 404 says that there is no `what`."""
+    result = await answered(answer)
+    if result is None:
+        raise ProblemError(404, detail=f"there is no {what}")
+    return result
 
 
 async def written(

@@ -9,11 +9,14 @@ Rule 4: where there is no connection, and none in use either, the server is away
         for it as long as for a busy one, so that a write is queued before its client gives up.
 Rule 5: settings that a query relies on go into the connection's start, so they cost no round trip. What the DSN itself
         sets comes last and wins.
+Rule 6: connections are in autocommit mode: one statement is one transaction and one round trip. Who needs several
+        statements opens a transaction.
 """
 
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -28,6 +31,7 @@ Connection = psycopg.AsyncConnection[Any]
 ResultT = TypeVar("ResultT")
 
 _PROBE = "SELECT to_regclass('remediation_audit') IS NOT NULL"
+_NO_CONNECTION = "no connection to Postgres was free in time"
 _CANCEL_HAS = 1.0
 _PROBE_WAITS = 0.5
 _AWAY_WAITS = 0.5
@@ -59,6 +63,7 @@ class Database:
         self._conninfo = conninfo(dsn, timeout=timeout)
         self._timeout = timeout
         self._in_use = 0
+        self._answers = 0
         self._away = False
         self._unfinished: set[asyncio.Future[Any]] = set()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
@@ -68,7 +73,6 @@ class Database:
             max_size=pool_max,
             timeout=timeout / 2,  # the other half is for the work
             reconnect_timeout=1.0,  # give up soon: the next request or probe tries again at once
-            check=AsyncConnectionPool.check_connection,  # a server that was restarted costs no request
             open=False,
             name="datastorage",
         )
@@ -89,7 +93,16 @@ class Database:
 
         `wait`: seconds to wait for a free connection, where half of the deadline is too long.
         """
-        task = asyncio.ensure_future(self._work(work, wait))
+        begun = False
+
+        async def begin(connection: Connection) -> ResultT:
+            nonlocal begun
+            begun = True
+            result = await work(connection)
+            self._answers += 1
+            return result
+
+        task = asyncio.ensure_future(self._work(begin, wait))
         self._unfinished.add(task)
         task.add_done_callback(self._finished)
         try:
@@ -100,6 +113,8 @@ class Database:
                 await asyncio.wait({task}, timeout=_CANCEL_HAS)
         if task.done() and not task.cancelled():
             return task.result()
+        if not begun:
+            raise UnavailableError(_NO_CONNECTION, reason="unavailable")
         raise UnavailableError(f"Postgres took longer than {self._timeout:g} s", reason="deadline")
 
     def _finished(self, task: asyncio.Future[Any]) -> None:
@@ -111,36 +126,73 @@ class Database:
         if self._away:
             wait = min(_AWAY_WAITS, self._timeout / 2)
         try:
-            async with self._pool.connection(timeout=wait) as connection:
-                self._away = False
-                self._in_use += 1
-                try:
-                    return await work(connection)
-                finally:
-                    self._in_use -= 1
+            connection = await self._connection(wait)
+            self._away = False
+            self._in_use += 1
+            try:
+                return await work(connection)
+            finally:
+                self._in_use -= 1
+                await self._pool.putconn(connection)
         except PoolTimeout as exc:
             self._away = self._in_use == 0
-            raise UnavailableError("no connection to Postgres was free in time", reason="unavailable") from exc
+            raise UnavailableError(_NO_CONNECTION, reason="unavailable") from exc
         except psycopg.errors.QueryCanceled as exc:
             raise UnavailableError("Postgres ended the query at its deadline", reason="deadline") from exc
         except _HEALS_BY_ITSELF as exc:
             raise UnavailableError(f"Postgres failed: {exc}".strip(), reason="unavailable") from exc
 
+    async def _connection(self, wait: float | None) -> Connection:
+        """Return one that the server has not ended, so that a server that was restarted costs no request.
+
+        (The pool's own check makes pauses of seconds between two that it has.)
+        """
+        while True:
+            connection = await self._pool.getconn(timeout=wait)
+            alive = False
+            try:
+                alive = await _is_alive(connection)
+            finally:
+                if not alive:
+                    await self._pool.putconn(connection)  # it sees that it is broken, and makes another
+            if alive:
+                return connection
+
     async def probe(self) -> None:
         """Return when a query is answered and the tables are there; raise with the cause where not.
 
-        Where the pool has no connection to give, a connection of its own tells why: if all are only busy it succeeds,
-        and a busy service is not taken out of service; if none can be made it raises the server's own words.
+        A busy service is not taken out of service: where the pool has no connection to give it succeeds, if others were
+        answered meanwhile. Otherwise a connection of its own tells why: if all in the pool only wait it succeeds, if
+        none can be made it raises the server's own words.
         """
+        answers = self._answers
         try:
             found = await self.run(_tables_are_there, wait=_PROBE_WAITS)
         except UnavailableError:
+            if self._answers > answers:
+                return
             async with await psycopg.AsyncConnection.connect(self._conninfo) as own:
                 found = await _tables_are_there(own)
         if not found:
             raise UnavailableError(
                 "the table remediation_audit is not there; type: python -m dbschema, with the DSN", reason="unavailable"
             )
+
+
+async def _is_alive(connection: Connection) -> bool:
+    """Tell whether the server has not ended this connection.
+
+    A server that dies, or restarts, closes its end, which makes ours readable, and on an idle connection little else
+    does. So only one that can be read is asked, and all others cost no round trip.
+    """
+    try:
+        readable = select.poll()
+        readable.register(connection.fileno(), select.POLLIN)
+        if readable.poll(0):
+            await AsyncConnectionPool.check_connection(connection)
+    except psycopg.Error:
+        return False
+    return True
 
 
 async def _tables_are_there(connection: Connection) -> bool:

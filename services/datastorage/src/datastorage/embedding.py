@@ -19,6 +19,7 @@ from typing import Protocol
 DIMENSIONS = 384
 _SHORTEST, _LONGEST = 1e-12, 1e18
 _FORMAT = struct.Struct(f"<{DIMENSIONS}f")
+_LITERAL = f"[{','.join(['%.9g'] * DIMENSIONS)}]"
 _WORD = re.compile(r"\w+")
 _GRAM = 3
 _GRAM_WEIGHT = 0.5
@@ -42,15 +43,15 @@ def checked(numbers: Sequence[float]) -> Vector:
     """Return the numbers as a vector; raise ValueError with a sentence where they cannot be one."""
     if len(numbers) != DIMENSIONS:
         raise ValueError(f"expected {DIMENSIONS} dimensions, got {len(numbers)}")
-    if not all(math.isfinite(number) for number in numbers):
+    vector = _single(numbers)
+    length = math.hypot(*vector)
+    if _SHORTEST <= length <= _LONGEST:
+        return vector
+    if not all(map(math.isfinite, numbers)):
         raise ValueError("every number has to be finite")
     if not any(numbers):
         raise ValueError("all numbers are zero, and a vector without a direction is like nothing")
-    vector = _single(numbers)
-    length = math.hypot(*vector)
-    if not _SHORTEST <= length <= _LONGEST:
-        raise ValueError(f"its length is {length:g}, and has to be between {_SHORTEST:g} and {_LONGEST:g}")
-    return vector
+    raise ValueError(f"its length is {length:g}, and has to be between {_SHORTEST:g} and {_LONGEST:g}")
 
 
 def packed(vector: Vector) -> bytes:
@@ -67,7 +68,7 @@ def unpacked(data: bytes) -> Vector:
 
 def literal(vector: Vector) -> str:
     """Return the vector as pgvector reads it; nine digits carry a single-precision number whole."""
-    return f"[{','.join(f'{number:.9g}' for number in vector)}]"
+    return _LITERAL % vector
 
 
 def _single(numbers: Iterable[float]) -> Vector:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datastorage.database import Database
-from datastorage.kinds import Kind, dump_record
 from datastorage.listing import Listing
 from datastorage.metrics import StoreMetrics, Write
 from datastorage.notification_models import Notification, NotificationFilter, NotificationIn, NotificationPage
@@ -21,15 +20,7 @@ class Notifications:
         self._metrics = metrics
         self._table = Table(database, _TABLE, NotificationIn, Notification, unique=("notification_id",))
         self._listing = Listing(_TABLE, Notification, newest="sent_at", key="id", filters=NotificationFilter)
-        self.kind = Kind[NotificationIn, Notification](
-            name="notifications",
-            table=_TABLE,
-            ids=lambda record: [record.notification_id],
-            dump=dump_record,
-            load=NotificationIn.model_validate_json,
-            insert=self._insert,
-            is_stored=self._table.is_stored,
-        )
+        self.kind = self._table.kind("notifications", insert=self._insert)
 
     async def _insert(self, record: NotificationIn, _: Write) -> Notification:
         return await self._table.insert(record)

@@ -1,6 +1,6 @@
 """Everything that is done with the table `remediation_audit`, in SQL.
 
-Rule 1: row and vector are written in one transaction, by one statement: there is no moment with one and not the other.
+Rule 1: row and vector are written by one statement: there is no moment with one and not the other.
 Rule 2: the search orders by the index's own expression, so that HNSW serves it; a threshold only cuts off the end of
         what is already in order, outside of LIMIT. A filter on the namespace is applied while the index is scanned
         (`hnsw.iterative_scan`), so it does not thin out the answer; where a namespace is rare, the planner reads its
@@ -9,23 +9,19 @@ Rule 2: the search orders by the index's own expression, so that HNSW serves it;
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
-import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
 from datastorage.database import Connection, Database
 from datastorage.embedding import Vector, literal
-from datastorage.errors import RepeatedError
 from datastorage.listing import Listing, columns
 from datastorage.models import Found, ListFilter, Remediation, RemediationIn, RemediationPage
-from datastorage.table import Table, insert_into, values
+from datastorage.table import Table
 
 _TABLE = "remediation_audit"
 _READ = columns(Remediation)
-_INSERT = sql.SQL("{} RETURNING {}").format(insert_into(_TABLE, RemediationIn), _READ)
 _GET = sql.SQL("SELECT {read} FROM remediation_audit WHERE id = %(id)s").format(read=_READ)
 _SEARCH = sql.SQL(
     "SELECT * FROM (SELECT {read}, 1 - (embedding <=> %(vector)s::vector) AS similarity FROM remediation_audit"
@@ -33,7 +29,6 @@ _SEARCH = sql.SQL(
     " WHERE similarity >= %(threshold)s ORDER BY similarity DESC, id"
 )
 _LEAST_SIMILARITY = -1.0
-_UNIQUE = "remediation_request_id"
 
 
 class Remediations:
@@ -42,15 +37,8 @@ class Remediations:
     def __init__(self, database: Database) -> None:
         """Work on `database`; every method raises UnavailableError where it does not do its work in time."""
         self._database = database
-        self.is_stored = Table(database, _TABLE, RemediationIn, Remediation, unique=(_UNIQUE,)).is_stored
+        self.table = Table(database, _TABLE, RemediationIn, Remediation, unique=("remediation_request_id",))
         self._listing = Listing(_TABLE, Remediation, newest="start_time", key="id", filters=ListFilter)
-
-    async def add(self, record: RemediationIn, vector: Vector | None) -> Remediation:
-        """Store the record, with its vector or without one; raise RepeatedError where its request is stored already."""
-        try:
-            return await self._database.run(partial(_insert, record=record, vector=vector))
-        except psycopg.errors.UniqueViolation as exc:
-            raise RepeatedError(_UNIQUE, record.remediation_request_id) from exc
 
     async def get(self, number: int) -> Remediation | None:
         """Return the remediation of this id."""
@@ -92,11 +80,3 @@ def search_statement(
         conditions.append(sql.SQL("namespace = %(namespace)s"))
         parameters["namespace"] = namespace
     return _SEARCH.format(read=_READ, where=sql.SQL(" AND ").join(conditions)), parameters
-
-
-async def _insert(connection: Connection, *, record: RemediationIn, vector: Vector | None) -> Remediation:
-    async with connection.transaction(), connection.cursor(row_factory=class_row(Remediation)) as cursor:
-        await cursor.execute(_INSERT, values(record, vector))
-        stored = await cursor.fetchone()
-    assert stored is not None
-    return stored

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
-from datastorage.answers import answered, write_responses, written
-from datastorage.fields import MAX_INTEGER
+from datastorage.answers import RowId, answered, found, write_responses, written
 from datastorage.models import (
     ListFilter,
     Remediation,
@@ -52,12 +51,9 @@ class RemediationRoutes:
         """List remediations, newest start first."""
         return await answered(self._store.page(asked))
 
-    async def get(self, id: Annotated[int, Path(ge=1, le=MAX_INTEGER)]) -> Remediation:  # noqa: A002 - the API's name
+    async def get(self, id: RowId) -> Remediation:  # noqa: A002 - the API's name
         """Return one remediation."""
-        found = await answered(self._store.get(id))
-        if found is None:
-            raise ProblemError(404, detail=f"there is no remediation with the id {id}")
-        return found
+        return await found(self._store.get(id), what=f"remediation with the id {id}")
 
     async def no_id(self) -> None:
         """Keep `search` from being taken for an id."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -10,6 +10,8 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from datastorage import minilm
 from servicekit import Settings
+
+_Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class DatastorageSettings(Settings):
@@ -25,46 +27,30 @@ class DatastorageSettings(Settings):
         description="the cache and the queue, as redis://:password@host:6379/0 (secret)",
     )
     redis_key_prefix: str = Field(default="", description="put before every key, where the Redis is shared")
-    redis_timeout: float = Field(
-        default=0.25, description="seconds for one call to the cache, more than 0", gt=0, allow_inf_nan=False
-    )
-    dlq_timeout: float = Field(
-        default=2.0,
-        description="seconds to queue a write that Postgres did not take, more than 0",
-        gt=0,
-        allow_inf_nan=False,
+    redis_timeout: _Seconds = Field(default=0.25, description="seconds for one call to the cache, more than 0")
+    dlq_timeout: _Seconds = Field(
+        default=2.0, description="seconds to queue a write that Postgres did not take, more than 0"
     )
     dlq_max_length: int = Field(
         default=10_000, description="writes of one type that may wait in the queue, 1 or more; then it is 503", ge=1
     )
     dlq_tries: int = Field(default=6, description="tries of a queued write before it is a dead letter, 1 or more", ge=1)
-    dlq_poll: float = Field(
-        default=1.0,
-        description="seconds between looks at the queue, and the first pause after a failure, more than 0",
-        gt=0,
-        allow_inf_nan=False,
+    dlq_poll: _Seconds = Field(
+        default=1.0, description="seconds between looks at the queue, and the first pause after a failure, more than 0"
     )
-    dlq_longest_pause: float = Field(
-        default=30.0,
-        description="seconds that the pauses after failures grow to, more than 0",
-        gt=0,
-        allow_inf_nan=False,
+    dlq_longest_pause: _Seconds = Field(
+        default=30.0, description="seconds that the pauses after failures grow to, more than 0"
     )
-    dlq_claim_after: float = Field(
+    dlq_claim_after: _Seconds = Field(
         default=60.0,
         description="seconds after which what another process has in hand is taken over, above dlq_longest_pause",
-        gt=0,
-        allow_inf_nan=False,
     )
     pool_min: int = Field(default=2, description="connections to Postgres that are kept open, 0 or more", ge=0)
     pool_max: int = Field(
         default=25, description="connections to Postgres at most, 1 or more and not below pool_min", ge=1
     )
-    postgres_timeout: float = Field(
-        default=10.0,
-        description="seconds for a connection and its query together, more than 0",
-        gt=0,
-        allow_inf_nan=False,
+    postgres_timeout: _Seconds = Field(
+        default=10.0, description="seconds for a connection and its query together, more than 0"
     )
     embedder: Literal["hashing", "minilm", "none"] = Field(
         default="hashing",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datastorage.embedding import Embedder
 from datastorage.errors import NoEmbedderError
-from datastorage.kinds import Kind, dump_record
 from datastorage.metrics import StoreMetrics, Write
 from datastorage.models import ListFilter, Remediation, RemediationIn, RemediationPage, Search, SearchResult
 from datastorage.remediations import Remediations
@@ -20,18 +19,10 @@ class Store:
         self._embedder = embedder
         self._vectors = Vectors(embedder)
         self._metrics = metrics
-        self.kind = Kind(
-            name="remediations",
-            table="remediation_audit",
-            ids=lambda record: [record.remediation_request_id],
-            dump=dump_record,
-            load=RemediationIn.model_validate_json,
-            insert=self._insert,
-            is_stored=remediations.is_stored,
-        )
+        self.kind = remediations.table.kind("remediations", insert=self._insert)
 
     async def _insert(self, record: RemediationIn, write: Write) -> Remediation:
-        return await self._remediations.add(record, await self._vectors.of(record, write))
+        return await self._remediations.table.insert(record, await self._vectors.of(record, write))
 
     async def get(self, number: int) -> Remediation | None:
         """Return the remediation of this id."""

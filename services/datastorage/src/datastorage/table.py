@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
@@ -14,20 +15,30 @@ from pydantic import BaseModel
 from datastorage.database import Connection, Database
 from datastorage.embedding import Vector, literal
 from datastorage.errors import RepeatedError
+from datastorage.kinds import Kind, dump_record
 from datastorage.listing import columns
+from datastorage.metrics import Write
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
 RowT = TypeVar("RowT", bound=BaseModel)
 _VECTOR = "embedding"
 
 
-def insert_into(table: str, record: type[BaseModel]) -> sql.Composed:
-    """Return the statement that inserts all fields of the record; its parameters are those of `values`."""
+def insert_into(table: str, record: type[BaseModel], then: sql.Composable) -> bytes:
+    """Return the statement that inserts all fields of the record; its parameters are those of `values`.
+
+    As bytes, since psycopg makes these of anything else at every execution.
+    """
     names = tuple(record.model_fields)
-    return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
-        sql.Identifier(table),
-        sql.SQL(", ").join(map(sql.Identifier, names)),
-        sql.SQL(", ").join(map(sql.Placeholder, names)),
+    return (
+        sql.SQL("INSERT INTO {} ({}) VALUES ({}) {}")
+        .format(
+            sql.Identifier(table),
+            sql.SQL(", ").join(map(sql.Identifier, names)),
+            sql.SQL(", ").join(map(sql.Placeholder, names)),
+            then,
+        )
+        .as_bytes()
     )
 
 
@@ -63,16 +74,33 @@ class Table(Generic[RecordT, RowT]):
     ) -> None:
         """`unique` are the fields that no two records share, the first of them the one that a client is told."""
         self._database = database
+        self._name = name
+        self._record = record
         self._row = row
         self._unique = unique
-        self._insert = sql.SQL("{} RETURNING {}").format(insert_into(name, record), columns(row))
+        self._insert = insert_into(name, record, sql.SQL("RETURNING {}").format(columns(row)))
         self._find = sql.SQL("SELECT * FROM {} WHERE {}").format(
             sql.Identifier(name),
             sql.SQL(" AND ").join(sql.SQL("{} = {}").format(sql.Identifier(f), sql.Placeholder(f)) for f in unique),
         )
 
+    def kind(self, name: str, *, insert: Callable[[RecordT, Write], Awaitable[RowT]]) -> Kind[RecordT, RowT]:
+        """Return how a record of this table is written, by `insert`; `name` is the kind's."""
+        return Kind(
+            name=name,
+            table=self._name,
+            ids=lambda record: [str(getattr(record, self._unique[0]))],
+            dump=dump_record,
+            load=self._record.model_validate_json,
+            insert=insert,
+            is_stored=self.is_stored,
+        )
+
     async def insert(self, record: RecordT, vector: Vector | None = None) -> RowT:
-        """Return the stored row; raise RepeatedError where its id is there, UnavailableError where Postgres fails."""
+        """Return the stored row; raise RepeatedError where its id is there, UnavailableError where Postgres fails.
+
+        One statement in autocommit mode, so one transaction: whoever cancels it leaves all of the row, or nothing.
+        """
 
         async def work(connection: Connection) -> RowT:
             async with connection.cursor(row_factory=class_row(self._row)) as cursor:

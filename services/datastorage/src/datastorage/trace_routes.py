@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
-from datastorage.answers import answered, write_responses, written
-from datastorage.fields import MAX_INTEGER
+from datastorage.answers import RowId, answered, found, write_responses, written
 from datastorage.trace_models import IncidentFilter, IncidentPage, Trace, TraceIn
 from datastorage.traces import Traces
 from datastorage.writes import Writer
-from servicekit import JsonRoute, ProblemError, problem_responses
+from servicekit import JsonRoute, problem_responses
 
 _WRITE, _READ = "/api/v1/action-traces", "/api/v1/incidents"
 
@@ -43,9 +42,6 @@ class TraceRoutes:
         """List incidents, newest `action_timestamp` first."""
         return await answered(self._traces.page(asked))
 
-    async def get(self, id: Annotated[int, Path(ge=1, le=MAX_INTEGER)]) -> Trace:  # noqa: A002 - the API's name
+    async def get(self, id: RowId) -> Trace:  # noqa: A002 - the API's name
         """Return one incident."""
-        found = await answered(self._traces.get(id))
-        if found is None:
-            raise ProblemError(404, detail=f"there is no incident with the id {id}")
-        return found
+        return await found(self._traces.get(id), what=f"incident with the id {id}")

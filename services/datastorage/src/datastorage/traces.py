@@ -6,7 +6,6 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from datastorage.database import Connection, Database
-from datastorage.kinds import Kind, dump_record
 from datastorage.listing import Listing, columns
 from datastorage.metrics import StoreMetrics, Write
 from datastorage.table import Table
@@ -30,15 +29,7 @@ class Traces:
         self._listing = Listing(
             _TABLE, Trace, newest="action_timestamp", key="id", filters=IncidentFilter, names=_COLUMNS
         )
-        self.kind = Kind[TraceIn, Trace](
-            name="traces",
-            table=_TABLE,
-            ids=lambda record: [record.action_id],
-            dump=dump_record,
-            load=TraceIn.model_validate_json,
-            insert=self._insert,
-            is_stored=self._table.is_stored,
-        )
+        self.kind = self._table.kind("traces", insert=self._insert)
 
     async def _insert(self, record: TraceIn, write: Write) -> Trace:
         return await self._table.insert(record, await self._vectors.of(record, write))

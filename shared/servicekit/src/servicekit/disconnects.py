@@ -7,7 +7,7 @@ Solution: this middleware is the only reader of the server's `receive`. It hands
 `http.disconnect` comes before the response is complete, it cancels the handler's task. The cancellation travels to
 where the handler waits: psycopg 3 then cancels the statement on the server and the transaction is rolled back.
 
-Cost: two tasks per request, and at most one chunk of body ahead of the handler. What cannot be undone is a COMMIT that
+Cost: a task per request, and at most one chunk of body ahead of the handler. What cannot be undone is a COMMIT that
 the server has already done when the hang-up arrives.
 """
 
@@ -55,38 +55,34 @@ class CancelOnDisconnect:
             await self.app(scope, receive, send)
             return
         inbox = _Inbox(receive)
-        complete = False
+        handler = asyncio.current_task()
+        assert handler is not None
+        cancelled = 0
+        ended = False
 
         async def send_and_note(message: Message) -> None:
-            nonlocal complete
-            complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+            nonlocal ended
+            ended = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
-        async def handle() -> None:
-            await self.app(scope, inbox.get, send_and_note)
-
-        handler = asyncio.create_task(handle())
-        watcher = asyncio.create_task(inbox.watch())
-        try:
-            await asyncio.wait({handler, watcher}, return_when=asyncio.FIRST_COMPLETED)
-            if not handler.done() and not complete:
+        async def watch() -> None:
+            nonlocal cancelled
+            await inbox.watch()
+            if not ended:
                 _log.info("client went away, its request is cancelled", path=scope["path"])
-                await _cancelled(handler)
-            await asyncio.wait({handler})
+            while not ended:  # `asyncio.wait_for` of Python 3.11, which clients use, can swallow a cancellation
+                cancelled += 1
+                handler.cancel()
+                await asyncio.sleep(_AGAIN_AFTER)
+
+        watcher = asyncio.create_task(watch())
+        try:
+            await self.app(scope, inbox.get, send_and_note)
+        except asyncio.CancelledError:
+            if handler.cancelling() > cancelled or not cancelled:
+                raise  # the server's own, at shutdown
         finally:
-            await _end(watcher, handler)
-        if not handler.cancelled():
-            handler.result()
-
-
-async def _cancelled(handler: asyncio.Task[None]) -> None:
-    """Cancel until it ends: `asyncio.wait_for` of Python 3.11, which clients use, can swallow one cancellation."""
-    while not handler.done():
-        handler.cancel()
-        await asyncio.wait({handler}, timeout=_AGAIN_AFTER)
-
-
-async def _end(*tasks: asyncio.Task[None]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+            ended = True
+            watcher.cancel()
+            for _ in range(cancelled):
+                handler.uncancel()

@@ -25,13 +25,17 @@ class JsonRoute(APIRoute):
             return handle
 
         async def check_and_handle(request: Request) -> Response:
-            sent = Message()
-            sent["content-type"] = request.headers.get("content-type", "")
-            charset = str(sent.get_param("charset", "utf-8")).lower()
-            if not request.headers.get("content-type") or sent.get_content_type() != _JSON or charset != "utf-8":
-                said = request.headers.get("content-type") or "none"
-                detail = f"the content type is {said}, and has to be {_JSON}, in UTF-8"
+            said = request.headers.get("content-type", "")
+            if said != _JSON and not _is_json(said):
+                detail = f"the content type is {said or 'none'}, and has to be {_JSON}, in UTF-8"
                 raise ProblemError(415, detail=detail, headers={"Accept": _JSON})
             return await handle(request)
 
         return check_and_handle
+
+
+def _is_json(content_type: str) -> bool:
+    sent = Message()
+    sent["content-type"] = content_type
+    charset = str(sent.get_param("charset", "utf-8")).lower()
+    return sent.get_content_type() == _JSON and charset == "utf-8"

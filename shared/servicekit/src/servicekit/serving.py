@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TypeVar
 
@@ -43,6 +44,8 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                loop="asyncio",  # not what happens to be installed: uvloop is not what the tests run on,
+                http="h11",  # and httptools knows only the usual methods and answers others in plain text
                 log_config=None,
                 access_log=False,
                 lifespan="on",
@@ -66,14 +69,26 @@ class Server(uvicorn.Server):
             _log.info("listening", address=_name(sock))
         self.ready.set()
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take signals for good: uvicorn gives them back before the process ends, which one more would then kill."""
+        if threading.current_thread() is threading.main_thread():
+            for each in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(each, self.handle_exit)
+        yield
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        """Take a signal."""
-        _log.info("signal", signal=signal.Signals(sig).name)
+        """Take a signal. It comes in the midst of whatever runs, whose request id is not to be on these lines."""
+        contextvars.Context().run(self._signalled, signal.Signals(sig).name)
+
+    def _signalled(self, name: str) -> None:
+        _log.info("signal", signal=name)
         self.begin_shutdown()
 
     def begin_shutdown(self) -> None:
         """Begin the shutdown, or do nothing where it has begun."""
-        self._loop.call_soon_threadsafe(self._drain)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._drain)
 
     def _drain(self) -> None:
         if self.app.lifecycle.draining:

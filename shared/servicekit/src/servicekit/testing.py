@@ -16,7 +16,7 @@ from servicekit import logs
 from servicekit.app import ServiceApp
 from servicekit.serving import Server, bind
 
-_START_HAS = 10.0
+_START_HAS = 30.0
 _END_HAS = 40.0
 
 

@@ -50,9 +50,10 @@ def test_readiness_ends_when_shutdown_begins(
     make_demo: Any, serve: Callable[[Any], tuple[Served, httpx.Client]]
 ) -> None:
     """At once, while the service still answers; the connection ends with the answer."""
-    served, client = serve(make_demo(shutdown_grace=0.3))
+    served, client = serve(make_demo(shutdown_grace=60))  # as long as it takes on a busy machine; it is ended below
     assert client.get("/readyz").status_code == 200
     served.server.begin_shutdown()
     answer = client.get("/readyz")
     assert (answer.status_code, answer.headers["Connection"]) == (503, "close")
     assert client.get("/livez").status_code == 200
+    served.server._loop.call_soon_threadsafe(served.server._stop)

@@ -15,7 +15,7 @@ from servicekit import logs
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
-    """Configure the logs onto a stream, and put pytest's handlers back afterwards."""
+    """Configure the logs onto a stream, and put everything back afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     stream = io.StringIO()
@@ -23,6 +23,7 @@ def stream() -> Iterator[io.StringIO]:
     yield stream
     root.handlers = handlers
     root.setLevel(level)
+    logs.to_standard_logging()
 
 
 def test_structlog_and_logging_write_the_same_form(stream: io.StringIO) -> None:

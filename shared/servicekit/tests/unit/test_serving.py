@@ -104,6 +104,7 @@ def _exits(demo: Any, code: int) -> None:
 
 
 PROGRAM = """
+import os, signal
 from typing import ClassVar
 from servicekit import ServiceApp, Settings, new_registry, run
 
@@ -111,13 +112,14 @@ class Own(Settings):
     prefix: ClassVar[str] = "OWN_"
 
 run(lambda settings: ServiceApp(title="own", version="1", settings=settings, registry=new_registry()), Own)
+os.kill(os.getpid(), signal.SIGTERM)
 """
 
 
 def test_signals_end_the_program_with_0() -> None:
-    """SIGTERM begins the shutdown; further signals while it lasts, Ctrl-C's too, change nothing."""
+    """SIGTERM begins the shutdown; further signals while it lasts, Ctrl-C's too, and after it, change nothing."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        environ = {**os.environ, "OWN_SOCKET_FD": str(sock.fileno()), "OWN_SHUTDOWN_GRACE": "0.2"}
+        environ = {**os.environ, "OWN_SOCKET_FD": str(sock.fileno()), "OWN_SHUTDOWN_GRACE": "2"}
         program = subprocess.Popen(
             [sys.executable, "-c", PROGRAM], env=environ, stdout=subprocess.PIPE, text=True, pass_fds=(sock.fileno(),)
         )

@@ -21,7 +21,7 @@ def test_the_service_does_what_its_openapi_document_says(service: Served, client
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml"), "run"]
     command += [f"{service.url}/openapi.json", "--no-color", "--output-truncate=true"]
     hooks = {**os.environ, "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py")}
-    ended = subprocess.run(command, cwd=tmp_path, env=hooks, capture_output=True, text=True, timeout=300, check=False)
+    ended = subprocess.run(command, cwd=tmp_path, env=hooks, capture_output=True, text=True, timeout=600, check=False)
     assert ended.returncode == 0, ended.stdout[-20_000:] + ended.stderr
     assert f"Operations:       {operations} selected / {operations} total" in ended.stdout
     for phase in PHASES:

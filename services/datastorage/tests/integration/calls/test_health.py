@@ -114,6 +114,29 @@ def test_the_service_becomes_ready_when_postgres_comes(
             assert client.post(PATH, json=record()).status_code == 201
 
 
+def test_connections_that_the_server_ended_cost_no_request(
+    serve: Serve,
+    connect: Connect,
+    record: Record,
+    db: psycopg.Connection[Any],
+    postgres_schema: Postgres,
+    eventually: Callable[..., None],
+) -> None:
+    """All ten of a pool are ended while they are idle, as by a restart; the next write is stored, and not queued."""
+    client = connect(serve(pool_min=10, pool_max=10))
+    own = "FROM pg_stat_activity WHERE application_name = %s AND pid <> pg_backend_pid()"
+
+    def backends() -> set[Any]:
+        return {*db.execute(f"SELECT pid {own} AND state = 'idle'", [postgres_schema.application_name]).fetchall()}
+
+    eventually("the pool is full", lambda: len(backends()) == 10)
+    before = backends()
+    db.execute(f"SELECT pg_terminate_backend(pid) {own}", [postgres_schema.application_name])
+    eventually("they are gone", lambda: not before & backends())
+    assert client.post(PATH, json=record()).status_code == 201
+    assert client.get(PATH).status_code == 200
+
+
 def test_a_schema_without_the_tables_is_not_ready(client: httpx.Client, db: psycopg.Connection[Any]) -> None:
     """A database that nobody migrated is told, with what to type."""
     db.execute("DROP TABLE remediation_audit")

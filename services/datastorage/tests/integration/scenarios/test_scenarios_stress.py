@@ -14,6 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from servicekit.testing import Served
+from testinfra.endpoints import Postgres
 
 PATH = "/api/v1/audit/remediations"
 Record = Callable[..., dict[str, Any]]
@@ -74,10 +75,10 @@ def test_scenario_27_a_write_cancelled_inside_its_transaction_stores_nothing(
     count: Callable[[], int],
     add: Record,
 ) -> None:
-    """A client hangs up when its row is inserted and the COMMIT is under way: all of it is rolled back."""
+    """A client hangs up when its row is inserted and the commit is under way: all of it is rolled back."""
     with closing(begin_post(remediation_request_id="same")):
-        eventually("the COMMIT waits", lambda: waiting() == ["COMMIT"])
-    eventually("the COMMIT is gone, though its lock is still held", lambda: waiting() == [])
+        eventually("the commit waits", lambda: len(waiting()) == 1)
+    eventually("the commit is gone, though its lock is still held", lambda: waiting() == [])
     blocker.rollback()
     assert count() == 0
     add(remediation_request_id="same")
@@ -97,6 +98,7 @@ def test_scenario_28_the_deadline_passes(
     """A write that waits longer than its deadline, and cannot be queued, is answered 503 and is not stored later."""
     no_redis = SecretStr(f"redis://127.0.0.1:{closed_port}/0")
     client = connect(serve(postgres_timeout=0.2, redis_url=no_redis, dlq_timeout=0.2))
+    eventually("it has a connection", lambda: client.get(PATH).status_code == 200)
     blocker.execute("LOCK TABLE remediation_audit IN EXCLUSIVE MODE")
     answer = client.post(PATH, json=record())
     assert answer.status_code == 503
@@ -106,11 +108,21 @@ def test_scenario_28_the_deadline_passes(
     assert count() == 0
 
 
+@pytest.mark.parametrize("size", [5, 25])
 def test_scenario_29_fifty_concurrent_writes_give_fifty_rows(
-    service: Served, connect: Connect, record: Record, db: Connection
+    serve: Callable[..., Served],
+    connect: Connect,
+    record: Record,
+    db: Connection,
+    postgres_schema: Postgres,
+    eventually: Callable[..., None],
+    size: int,
 ) -> None:
-    """Fifty writes at once, on fifty connections to the service and few to Postgres, are fifty whole rows."""
-    client = connect(service)
+    """Fifty writes at once, on fifty connections to the service and 5 or 25 to Postgres, are fifty whole rows."""
+    client = connect(serve(pool_min=size, pool_max=size))
+    open_ = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND pid <> pg_backend_pid()"
+    name = postgres_schema.application_name
+    eventually("the pool is full", lambda: db.execute(open_, [name]).fetchone() == (size,))
     with ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(lambda sent: client.post(PATH, json=sent), [record() for _ in range(50)]))
     assert [answer.status_code for answer in answers] == [201] * 50

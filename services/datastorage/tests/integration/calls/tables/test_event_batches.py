@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -89,6 +90,18 @@ def test_a_repeated_batch_is_stored_once(post: Post, event: Record, stored: Call
     new = event(event_id=str(uuid4()))
     post(PATH, [batch[0], new])
     assert sorted(stored()) == sorted(each["event_id"] for each in [*batch, new])
+
+
+def test_batches_of_the_same_events_do_not_wait_for_each_other_in_a_circle(
+    client: httpx.Client, event: Record, stored: Callable[[], list[str]]
+) -> None:
+    """Ten at once, half of them in the opposite order: no deadlock, each is answered 201, all is stored once."""
+    batch = [event(event_id=str(uuid4())) for _ in range(100)]
+    orders = [batch, batch[::-1]] * 5
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda sent: client.post(PATH, json=sent), orders))
+    assert [answer.status_code for answer in answers] == [201] * 10
+    assert sorted(stored()) == sorted(each["event_id"] for each in batch)
 
 
 def test_an_id_twice_in_a_batch_is_told(client: httpx.Client, event: Record, stored: Callable[[], list[str]]) -> None:

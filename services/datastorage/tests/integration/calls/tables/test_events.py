@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -61,6 +63,51 @@ def test_the_same_event_from_many_at_once_is_stored_once(client: httpx.Client, e
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(lambda _: client.post(PATH, json=sent), range(10)))
     assert [answer.status_code for answer in answers] == [201] * 10
+    assert _stored(db) == 1
+
+
+@pytest.mark.usefixtures("commits_wait")
+def test_two_events_of_one_id_at_the_same_moment_are_one_and_a_conflict(
+    client: httpx.Client,
+    event: Record,
+    db: Connection,
+    blocker: Connection,
+    waiting: Callable[[], list[str]],
+    eventually: Callable[..., None],
+) -> None:
+    """While the first is under way another one, whose time is another, waits; then it is refused with 409."""
+    sent = event(event_id=str(uuid4()))
+    other = {**sent, "event_timestamp": "2026-11-19T10:00:00Z"}
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(client.post, PATH, json=sent)
+        eventually("the first is at its commit", lambda: len(waiting()) == 1)
+        second = pool.submit(client.post, PATH, json=other)
+        eventually("the second waits too", lambda: len(waiting()) == 2)
+        blocker.rollback()
+        assert [first.result(20).status_code, second.result(20).status_code] == [201, 409]
+    assert _stored(db) == 1
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_a_client_that_hangs_up_stores_no_event(
+    begin: Callable[[str, Any], socket.socket],
+    event: Record,
+    post: Post,
+    db: Connection,
+    blocker: Connection,
+    waiting: Callable[[], list[str]],
+    eventually: Callable[..., None],
+    given: bool,
+) -> None:
+    """Its statement ends on the server while the lock is still held, and the connection is as good as new."""
+    blocker.execute("LOCK TABLE audit_events IN EXCLUSIVE MODE")
+    sent = event(event_id=str(uuid4())) if given else event()
+    with closing(begin(PATH, sent)):
+        eventually("the INSERT waits", lambda: len(waiting()) == 1)
+    eventually("it is gone", lambda: waiting() == [])
+    blocker.rollback()
+    assert _stored(db) == 0
+    post(PATH, sent)
     assert _stored(db) == 1
 
 

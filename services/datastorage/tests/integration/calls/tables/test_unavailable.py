@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -12,7 +10,6 @@ import pytest
 from pydantic import SecretStr
 
 from servicekit.testing import Served
-from testinfra.endpoints import Postgres
 
 Record = Callable[..., dict[str, Any]]
 Connect = Callable[[Served], httpx.Client]
@@ -25,17 +22,9 @@ READS = (
 
 
 @pytest.fixture
-def closed_port() -> Iterator[int]:
-    """Give a port that refuses connections: it is bound, so nobody else gets it, and does not listen."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
-
-
-@pytest.fixture
-def alone(serve: Callable[..., Served], postgres_schema: Postgres, closed_port: int) -> Served:
+def alone(serve: Callable[..., Served], no_postgres: SecretStr) -> Served:
     """Give a service without Postgres."""
-    return serve(postgres_dsn=SecretStr(replace(postgres_schema, port=closed_port).dsn), postgres_timeout=0.2)
+    return serve(postgres_dsn=no_postgres, postgres_timeout=0.2)
 
 
 def test_reads_are_told_to_come_again(alone: Served, connect: Connect) -> None:
