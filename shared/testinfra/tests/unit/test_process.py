@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from testinfra.errors import NotReady
-from testinfra.servers.process import Process, run, tail
+from testinfra.servers.process import Process, explain, run, tail
 from testinfra.servers.ready import wait_until
 
 STUBBORN = """
@@ -87,6 +87,30 @@ def test_waiting_ends_at_once_when_the_process_is_dead_and_shows_its_log(tmp_pat
         wait_until(lambda: False, what="cheese", timeout=60, process=child)
     assert time.monotonic() - started < 2
     assert "| out of cheese" in str(caught.value)
+
+
+def test_waiting_ends_when_a_process_that_the_first_stands_on_is_dead(tmp_path: Path) -> None:
+    """And shows that one's log."""
+    server = Process(["sleep", "60"], log=tmp_path / "server")
+    store = Process(["sh", "-c", "echo no room; exit 2"], log=tmp_path / "store")
+    with pytest.raises(NotReady, match="exited with code 2") as caught:
+        wait_until(lambda: False, what="it answers", timeout=60, process=server, others=[store])
+    assert "| no room" in str(caught.value)
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    ("log", "cause"),
+    [
+        ("write /data/wal: no space left on device", "the disk is full"),  # Go's words
+        ("FATAL: could not write: No space left on device", "the disk is full"),  # C's
+        ("listen tcp 127.0.0.1:2379: bind: address already in use", "another server has its port"),
+    ],
+)
+def test_a_log_that_tells_a_known_cause_is_understood(log: str, cause: str) -> None:
+    """Whatever language the server is written in."""
+    assert explain(log)["cause"] == cause
+    assert explain(log)["next_step"]
 
 
 def test_waiting_that_is_in_vain_says_what_the_last_attempt_said() -> None:

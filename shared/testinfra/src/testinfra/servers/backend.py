@@ -13,12 +13,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from testinfra.errors import Misconfigured
+from testinfra.errors import Misconfigured, NotAvailable
 from testinfra.servers.places import Place
 
 MODULES: Mapping[str, Mapping[str, str]] = {
     "postgres": {"embedded": "testinfra.postgres.embedded", "external": "testinfra.postgres.external"},
     "redis": {"embedded": "testinfra.redis.embedded", "external": "testinfra.redis.external"},
+    "kubernetes": {
+        "fake": "testinfra.kubernetes.fakes",
+        "apiserver": "testinfra.kubernetes.apiserver",
+        "external": "testinfra.kubernetes.external",
+    },
 }
 
 
@@ -92,5 +97,12 @@ def create(spec: Spec) -> Backend:
             f"there is no backend {spec.backend!r} for {spec.kind!r}",
             looked_at=[f"{kind}: {', '.join(names)}" for kind, names in MODULES.items()],
         )
-    backend: Backend = importlib.import_module(known[spec.backend]).create(spec.settings)
+    try:
+        module = importlib.import_module(known[spec.backend])
+    except ModuleNotFoundError as exc:
+        raise NotAvailable(
+            f"{spec.kind} ({spec.backend}) needs the package {exc.name}, which is not installed",
+            next_step=f"pip install 'testinfra-stand[{spec.kind}]'",
+        ) from exc
+    backend: Backend = module.create(spec.settings)
     return backend

@@ -24,7 +24,7 @@ from testinfra.errors import NotReady, StandError
 from testinfra.servers import control
 from testinfra.servers.backend import Backend, Spec, Terms, create
 from testinfra.servers.places import Place
-from testinfra.servers.process import tail
+from testinfra.servers.process import explain, tail
 
 _TICK = 0.1
 
@@ -61,6 +61,9 @@ def _start(place: Place, spec: Spec, terms: Terms) -> Backend | None:
         endpoint = backend.start(place, terms)
     except StandError as exc:
         error = exc
+    except OSError as exc:
+        happened = f"{spec.kind} ({spec.backend}) cannot be started: {exc}"
+        error = NotReady(happened, looked_at=[str(exc.filename or place.directory)], **explain(str(exc)))
     except Exception as exc:  # noqa: BLE001 - whatever it was, every waiting process has to be told
         error = NotReady(f"the keeper failed: {exc!r}", looked_at=[str(place.keeper_log)], log=traceback.format_exc())
     else:
@@ -72,13 +75,15 @@ def _start(place: Place, spec: Spec, terms: Terms) -> Backend | None:
 
 
 def _note_death(place: Place, death: str) -> None:
-    error = NotReady(
-        f"{place.directory.name}: the server {death} while it was in use",
-        cause="a test, another program or the kernel (out of memory) ended it",
-        looked_at=[str(place.log)],
-        log=tail(place.log),
-    )
-    place.update(state="died", error=error.to_record())
+    log = tail(place.log)
+    known = {"cause": "a test, another program or the kernel (out of memory) ended it"} | explain(log)
+    happened = f"{place.directory.name}: the server {death} while it was in use"
+    error = NotReady(happened, looked_at=[str(place.log)], log=log, **known)
+    try:
+        place.update(state="died", error=error.to_record())
+    except OSError:  # a full disk, of which it may have died: its data makes room for the record
+        place.remove(keep_record=True)
+        place.update(state="died", error=error.to_record())
 
 
 def _keep(place: Place, backend: Backend, terms: Terms, wish: _Wish) -> None:
@@ -125,7 +130,7 @@ def main(argv: list[str]) -> int:
         os.close(lock)  # before the pipe: who reads of the failure may clear the place at once
     os.close(pipe)
     if backend:
-        with contextlib.suppress(StandError):  # the next start can do without
+        with contextlib.suppress(StandError, OSError):  # the next start can do without
             backend.afterwards()
         _keep(place, backend, terms, wish)
     return 0

@@ -6,6 +6,7 @@ and lines that bear none (a crash, a full disk) stay, for they concern everybody
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -27,9 +28,7 @@ def position(path: Path) -> int:
 def since(path: Path, start: int, name: str = "") -> str:
     """Give what was logged after byte `start`, for the test whose connections are called `name`."""
     try:
-        with path.open("rb") as file:
-            file.seek(max(start, path.stat().st_size - _MOST_BYTES))
-            lines = file.read().decode(errors="replace").splitlines()
+        lines = _lines(path, start)
     except OSError as exc:
         return f"(the log {path} cannot be read: {exc.strerror})"
     kept: list[str] = []
@@ -40,6 +39,36 @@ def since(path: Path, start: int, name: str = "") -> str:
             mine = not found or found[1] == name or owner_of(found[1].split(":")[0]) is None
         if mine:
             kept.append(line)
-    if len(kept) > _MOST_LINES:
-        kept = [f"({len(kept) - _MOST_LINES} lines before)", *kept[-_MOST_LINES:]]
-    return "\n".join(kept)
+    return _shortened(kept)
+
+
+def requests(path: Path, start: int, namespace: str) -> str:
+    """Give the requests about `namespace` and what is in it, out of an API server's audit log after byte `start`."""
+    try:
+        lines = _lines(path, start)
+    except OSError as exc:
+        return f"(the audit log {path} cannot be read: {exc.strerror})"
+    kept: list[str] = []
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue  # the first line may be cut, and the last one not yet whole
+        about = event.get("objectRef", {})
+        if event.get("stage") == "ResponseComplete" and about.get("namespace", about.get("name")) == namespace:
+            said = event.get("responseStatus", {})
+            words = f"{event['verb']} {event['requestURI']} -> {said.get('code')} {said.get('reason', '')}"
+            kept.append(f"{event['requestReceivedTimestamp'][11:23]} {event['user'].get('username')}: {words}".rstrip())
+    return _shortened(kept)
+
+
+def _lines(path: Path, start: int) -> list[str]:
+    with path.open("rb") as file:
+        file.seek(max(start, path.stat().st_size - _MOST_BYTES))
+        return file.read().decode(errors="replace").splitlines()
+
+
+def _shortened(lines: list[str]) -> str:
+    if len(lines) > _MOST_LINES:
+        lines = [f"({len(lines) - _MOST_LINES} lines before)", *lines[-_MOST_LINES:]]
+    return "\n".join(lines)

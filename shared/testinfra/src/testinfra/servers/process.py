@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,10 +108,11 @@ def tail(path: Path, lines: int = 20) -> str:
 
 def explain(log: str) -> dict[str, str]:
     """Give `cause` and `next_step` for what a log tells in the system's own words; {} if it tells nothing known."""
-    if os.strerror(errno.ENOSPC) in log:
+    said = log.lower()  # Go's own words for these errors begin with a small letter
+    if os.strerror(errno.ENOSPC).lower() in said:
         step = "df -h, free some space, or TESTINFRA_STATE_DIR=<a directory on another disk>"
         return {"cause": "the disk is full", "next_step": step}
-    if os.strerror(errno.EADDRINUSE) in log:
+    if os.strerror(errno.EADDRINUSE).lower() in said:
         step = "choose another port, or none for a free one; ss -ltnp shows who has it"
         return {"cause": "another server has its port", "next_step": step}
     return {}
@@ -132,6 +134,7 @@ class Process:
         self.argv = list(argv)
         self.log = log
         self.stop_signal = stop_signal
+        self.born = time.time()
         with log.open("ab") as out:
             # With a user the child must be ours to fork: that user may not be able to read this interpreter.
             forks = user is not None or threading.active_count() == 1

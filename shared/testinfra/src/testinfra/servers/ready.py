@@ -6,7 +6,7 @@ Rule: a wait ends at once when what it waits for has died, and then carries the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from testinfra.errors import NotReady
@@ -18,11 +18,19 @@ _FIRST_PAUSE = 0.005
 _LONGEST_PAUSE = 0.05
 
 
-def wait_until(probe: Callable[[], T], *, what: str, timeout: float, process: Process | None = None) -> T:
+def wait_until(
+    probe: Callable[[], T],
+    *,
+    what: str,
+    timeout: float,
+    process: Process | None = None,
+    others: Sequence[Process] = (),
+) -> T:
     """Call `probe` until it gives something true and give that back.
 
-    Raises `NotReady` when `process` dies, or when `timeout` seconds are over (the last exception of `probe` is its
-    cause). A probe that raises OSError is one that is not ready yet; anything else it raises is passed on.
+    Raises `NotReady` when `process` dies, or one of the `others` that it stands on, or when `timeout` seconds are over
+    (the last exception of `probe` is its cause). A probe that raises OSError is one that is not ready yet; anything
+    else it raises is passed on.
     """
     deadline = time.monotonic() + timeout
     pause = _FIRST_PAUSE
@@ -35,10 +43,10 @@ def wait_until(probe: Callable[[], T], *, what: str, timeout: float, process: Pr
         else:
             if found:
                 return found
-        death = process.death() if process else ""
-        if process and death:
-            end = tail(process.log)
-            raise NotReady(f"{what}: the process {death}", looked_at=[process.argv[0]], log=end, **explain(end))
+        for each in (*others, *([process] if process else [])):
+            if death := each.death():
+                end = tail(each.log)
+                raise NotReady(f"{what}: the process {death}", looked_at=[each.argv[0]], log=end, **explain(end))
         if time.monotonic() >= deadline:
             raise NotReady(
                 f"{what}: not so after {timeout:g} s",

@@ -72,7 +72,7 @@ def lease(spec: Spec, *, root: Path, scope: str, terms: Terms, use_warm: bool = 
 
     With `use_warm`, a matching server that `testinfra up` keeps is taken first.
     """
-    if use_warm and not spec.exclusive and (warm := _lease_warm(spec, root)):
+    if use_warm and not spec.exclusive and (warm := find_warm(spec, root)):
         return warm
     place = Place(root / scope_name(scope) / spec.key)
     with _locked(place, terms.start_timeout + 10):
@@ -131,7 +131,8 @@ def forget_failures() -> None:
         _STANDING_BY.pop().release()
 
 
-def _lease_warm(spec: Spec, root: Path) -> Lease | None:
+def find_warm(spec: Spec, root: Path) -> Lease | None:
+    """Lease the server of `spec` that `testinfra up` keeps; None where it keeps none."""
     place = Place(root / UP_SCOPE / spec.key)
     if not place.directory.is_dir():
         return None

@@ -1,0 +1,75 @@
+"""The folder of one process for what it writes about clusters: kubeconfig files, certificates, tokens.
+
+Rule 1: the folder is ours alone, and is removed when the process is done; one that a killed process left is removed by
+        the next that begins.
+Rule 2: that a process lives is told by the flock it holds, which the kernel drops with it. Folder and lock are named as
+        those of a server's place, so that every sweep of places takes them too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+
+from testinfra.endpoints import Cluster
+from testinfra.kubernetes import kubeconfig
+from testinfra.servers.places import is_held, take_flock
+
+_FOLDER = "clients"
+_LOCK = ".lock"
+
+
+class Workplace:
+    """One process's folder, named by `owner` (see `testinfra.names`)."""
+
+    def __init__(self, state: Path, owner: str) -> None:
+        """Make the folder under `state`, the stand's state directory, after sweeping those of the dead."""
+        self._root = state / _FOLDER
+        self._locks: dict[str, int] = {}
+        self.claim(owner)
+        self._sweep()
+        self.folder = self._root / owner
+        self.folder.mkdir(mode=0o700)
+
+    def claim(self, owner: str) -> None:
+        """Show that what bears the name `owner` is this process's, and in use."""
+        while owner not in self._locks:
+            # Who leaves at the same moment may remove the folder, so it is made as often as needed.
+            self._root.mkdir(mode=0o700, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                self._locks[owner] = take_flock(self._root / (owner + _LOCK))
+
+    def written(self, endpoint: Cluster, name: str) -> Cluster:
+        """Write `endpoint` as the kubeconfig `<name>.kubeconfig`; gives the endpoint with that file."""
+        path = kubeconfig.write(
+            self.folder / f"{name}.kubeconfig",
+            server=endpoint.server,
+            ca_file=endpoint.ca_file,
+            cert_file=endpoint.cert_file,
+            key_file=endpoint.key_file,
+            token=endpoint.token,
+            namespace=endpoint.namespace,
+        )
+        return dataclasses.replace(endpoint, kubeconfig=path)
+
+    def is_alive(self, owner: str) -> bool:
+        """Tell whether `owner`, a process of this user on this machine, lives."""
+        return is_held(self._root / (owner + _LOCK))
+
+    def _sweep(self) -> None:
+        for lock in self._root.glob("*" + _LOCK):
+            if not is_held(lock):
+                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                lock.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for owner, lock in self._locks.items():
+            (self._root / (owner + _LOCK)).unlink(missing_ok=True)
+            os.close(lock)
+        with contextlib.suppress(OSError):
+            self._root.rmdir()
