@@ -1,4 +1,4 @@
-"""`testinfra up | status | env | down`: servers kept warm between runs, for the inner loop and for psql and redis-cli.
+"""`testinfra up | status | env | down`: servers kept warm between runs, for the inner loop and for psql and kubectl.
 
 Rule: a warm server is a leased server whose keeper lingers long; nothing else differs, so a pytest run finds it by the
 same key and its tests cannot tell.
@@ -21,8 +21,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from testinfra import specs
-from testinfra.endpoints import Postgres, Redis
+from testinfra import binaries_cli, specs
+from testinfra.endpoints import Cluster, Postgres, Redis
 from testinfra.errors import NotReady, StandError
 from testinfra.options import Options, resolve
 from testinfra.servers.backend import Spec
@@ -36,12 +36,20 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(binaries_cli.app, name="binaries")
 
 
 class _Embedded(StrEnum):
     """What `up` can keep: an external server needs no keeping."""
 
     embedded = "embedded"
+
+
+class _Rung(StrEnum):
+    """The API servers that `up` can keep."""
+
+    fake = "fake"
+    apiserver = "apiserver"
 
 
 @contextmanager
@@ -61,9 +69,16 @@ def _places(options: Options) -> list[Place]:
     return [place for place in found if place.keeper_lives() and place.read().get("state") == "ready"]
 
 
-def _endpoint(record: dict[str, Any]) -> Postgres | Redis:
+_ENDPOINTS: dict[str, type[Postgres | Redis | Cluster]] = {"postgres": Postgres, "redis": Redis, "kubernetes": Cluster}
+
+
+def _endpoint(record: dict[str, Any]) -> Postgres | Redis | Cluster:
     given: dict[str, Any] = record["endpoint"]
-    return Postgres(**given) if record["spec"]["kind"] == "postgres" else Redis(**given)
+    return _ENDPOINTS[record["spec"]["kind"]](**given)
+
+
+def _address(endpoint: Postgres | Redis | Cluster) -> str:
+    return endpoint.server if isinstance(endpoint, Cluster) else f"{endpoint.host}:{endpoint.port}"
 
 
 def _is_gone(place: Place) -> bool:
@@ -74,27 +89,33 @@ def _is_gone(place: Place) -> bool:
 def up(  # noqa: PLR0917 - typer calls it by name
     postgres: Annotated[_Embedded | None, typer.Option(help="Keep a Postgres.")] = None,
     redis: Annotated[_Embedded | None, typer.Option(help="Keep a Redis.")] = None,
+    kubernetes: Annotated[_Rung | None, typer.Option(help="Keep an API server.")] = None,
     postgres_port: Annotated[int, typer.Option(help="Fixed port of Postgres (default: any free one).")] = 0,
     redis_port: Annotated[int, typer.Option(help="Fixed port of Redis (default: any free one).")] = 0,
+    kubernetes_port: Annotated[int, typer.Option(help="Fixed port of the API server (default: any free one).")] = 0,
     postgres_bindir: Annotated[str | None, typer.Option(help="Folder of postgres, initdb and psql to use.")] = None,
     redis_binary: Annotated[str | None, typer.Option(help="redis-server or valkey-server to use.")] = None,
     idle_minutes: Annotated[float, typer.Option(help="End a server this long after its last use.")] = 240,
 ) -> None:
-    """Start servers and keep them warm; both kinds if none is named. Further settings by their TESTINFRA_ variables."""
+    """Start servers and keep them warm; Postgres and Redis if none is named. More settings: TESTINFRA_ variables."""
     with _told():
         options = resolve({"postgres_bindir": postgres_bindir, "redis_binary": redis_binary})
         wanted: list[tuple[Spec, int]] = []
-        if postgres or not redis:
+        none = not (postgres or redis or kubernetes)
+        if postgres or none:
             wanted.append((specs.postgres(dataclasses.replace(options, postgres="embedded")), postgres_port))
-        if redis or not postgres:
+        if redis or none:
             wanted.append((specs.redis(dataclasses.replace(options, redis="embedded")), redis_port))
+        if kubernetes:
+            rung = dataclasses.replace(options, kubernetes=kubernetes.value)
+            wanted.append((specs.kubernetes(rung), kubernetes_port))
         for spec, port in wanted:
             started = time.monotonic()
             terms = dataclasses.replace(specs.terms(options, port=port), linger=idle_minutes * 60)
             held = lease(spec, root=state_root(options.state_dir), scope=UP_SCOPE, terms=terms)
             endpoint = _endpoint(held.place.read())
             typer.echo(
-                f"{spec.kind} {endpoint.version} on {endpoint.host}:{endpoint.port},"
+                f"{spec.kind} {endpoint.version} on {_address(endpoint)},"
                 f" {time.monotonic() - started:.2f} s; ends after {idle_minutes:g} minutes without use"
             )
             held.release()
@@ -115,7 +136,7 @@ def status() -> None:
             table.add_row(
                 place.directory.name,
                 endpoint.version,
-                f"{endpoint.host}:{endpoint.port}",
+                _address(endpoint),
                 str(record["keeper"]),
                 f"{(time.time() - record['ready_at']) / 60:.0f} min",
                 str(sum(1 for _ in place.live_leases())),
@@ -130,7 +151,7 @@ def status() -> None:
 
 @app.command()
 def env() -> None:
-    """Print shell lines that point DATABASE_URL, PG*, REDIS_URL at the warm servers: eval "$(testinfra env)"."""
+    """Print shell lines: DATABASE_URL, PG*, REDIS_URL, KUBECONFIG of the warm servers: eval "$(testinfra env)"."""
     with _told():
         places = _places(resolve({}))
         if not places:

@@ -114,3 +114,35 @@ class Redis:
     def env(self) -> dict[str, str]:
         """Give the variables that services read; `REDISCLI_AUTH` is what `redis-cli` reads."""
         return {"REDIS_URL": self.url} | ({"REDISCLI_AUTH": self.password} if self.password else {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """An API server to talk to, under one identity: a client certificate, or a token where there is one.
+
+    All files are readable by this user only. `kubeconfig` says the same as the other fields, for programs that read
+    such a file (`kubectl`, every client library); it names `namespace` as the default one.
+    """
+
+    server: str
+    """Base URL, for example `https://127.0.0.1:36443`."""
+    kubeconfig: str
+    """Path of the kubeconfig file."""
+    ca_file: str = ""
+    """PEM file of the authority that signed the server's certificate; "" for one that is not to be checked."""
+    cert_file: str = ""
+    key_file: str = ""
+    """PEM files of the client certificate and its key; "" for none."""
+    token: str = field(repr=False, default="")
+    namespace: str = ""
+    """The test's own namespace; "" for the whole cluster."""
+    backend: str = "apiserver"
+    """The rung: fake, apiserver or external."""
+    version: str = ""
+    """The server's `gitVersion` without its v, for example `1.36.3`."""
+    audit_log: str = ""
+    """Path of the server's audit log, one JSON event (audit.k8s.io/v1) a line; "" where it is not ours to read."""
+
+    def env(self) -> dict[str, str]:
+        """Give the variable that every Kubernetes client reads."""
+        return {"KUBECONFIG": self.kubeconfig}

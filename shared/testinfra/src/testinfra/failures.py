@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
 
-from testinfra.endpoints import Postgres, Redis
+from testinfra.endpoints import Cluster, Postgres, Redis
 from testinfra.errors import StandError
 from testinfra.servers import logs
 
@@ -20,21 +21,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Used:
-    """One server that a test was given, and where its log stood then."""
+    """One server that a test was given, its log (None: not ours to read), and where that stood then."""
 
-    lease: Lease
-    endpoint: Postgres | Redis
+    log: Path | None
+    endpoint: Postgres | Redis | Cluster
     log_start: int
 
 
+_KINDS: dict[type[Postgres | Redis | Cluster], str] = {Postgres: "postgres", Redis: "redis", Cluster: "kubernetes"}
 _SERVICES = pytest.StashKey[list["Service"]]()
 _USED = pytest.StashKey[list[_Used]]()
 _FAILED = pytest.StashKey[bool]()
 
 
-def note(item: pytest.Item, lease: Lease, endpoint: Postgres | Redis) -> None:
-    """Remember that `item` was given `endpoint` now."""
-    item.stash.setdefault(_USED, []).append(_Used(lease, endpoint, logs.position(lease.place.log)))
+def note(item: pytest.Item, lease: Lease | None, endpoint: Postgres | Redis | Cluster) -> None:
+    """Remember that `item` was given `endpoint` now; without a lease it is a server in this process."""
+    log = lease.place.log if lease else None
+    if isinstance(endpoint, Cluster):
+        log = Path(endpoint.audit_log) if endpoint.audit_log else None
+    item.stash.setdefault(_USED, []).append(_Used(log, endpoint, logs.position(log) if log else 0))
 
 
 def note_service(item: pytest.Item, service: Service) -> None:
@@ -55,7 +60,7 @@ def complete(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     if call.excinfo and isinstance(call.excinfo.value, StandError):
         report.longrepr = _shown(item, call.excinfo.value)
     for used in item.stash.get(_USED, []):
-        title = "postgres of this test" if isinstance(used.endpoint, Postgres) else "redis of this test"
+        title = f"{_KINDS[type(used.endpoint)]} of this test"
         text = _describe(used)
         report.sections.append((title, text))
         item.user_properties.append((title.replace(" ", "_"), text))
@@ -89,16 +94,23 @@ def _describe(used: _Used) -> str:
     if isinstance(endpoint, Postgres):
         lines.append(f"dsn: {endpoint.safe_dsn if external else endpoint.dsn}")
         lines.append(f"schema: {endpoint.schema}" if endpoint.schema else f"database: {endpoint.database}")
-        name = endpoint.application_name
-    else:
+    elif isinstance(endpoint, Redis):
         lines.append(f"url: {endpoint.safe_url if external else endpoint.url}")
-        name = ""
-    if external:
+    else:
+        lines.extend([f"server: {endpoint.server}", f"namespace: {endpoint.namespace}"])
+    if external or not used.log:
         lines.append("log: an external server's log is not ours to read")
     else:
-        found = logs.since(used.lease.place.log, used.log_start, name)
+        found = _log(used.log, used)
         lines.extend(["log during this test:", found] if found else ["log during this test: nothing"])
     return "\n".join(lines)
+
+
+def _log(path: Path, used: _Used) -> str:
+    endpoint = used.endpoint
+    if isinstance(endpoint, Cluster):
+        return logs.requests(path, used.log_start, endpoint.namespace)
+    return logs.since(path, used.log_start, endpoint.application_name if isinstance(endpoint, Postgres) else "")
 
 
 def write_suite_properties(config: pytest.Config, versions: dict[str, str]) -> None:

@@ -32,8 +32,8 @@ def slug(text: str) -> str:
 
 
 def owner_of(name: str) -> str | None:
-    """Give the owner part of a name made here, or None for any other name."""
-    match = _PATTERN.match(name)
+    """Give the owner part of a name made here (a label's too), or None for any other name."""
+    match = _PATTERN.match(name.replace("-", "_"))
     return match["owner"] if match else None
 
 
@@ -57,3 +57,7 @@ class Names:
     def next(self) -> str:
         """Make the next name, at most `LONGEST` characters."""
         return f"{self.owner}_{next(self._counter)}"
+
+    def next_label(self) -> str:
+        """Make the next name as an RFC 1123 label, `-` for `_`: what Kubernetes takes for a namespace."""
+        return self.next().replace("_", "-")

@@ -31,7 +31,7 @@ class Setting:
     @property
     def flag(self) -> str:
         """The option of the command line: `--postgres-port`, `--redis-url`; what is of no kind is `--testinfra-run`."""
-        prefix = "" if self.name.startswith(("postgres", "redis")) else "testinfra-"
+        prefix = "" if self.name.startswith(("postgres", "redis", "kubernetes")) else "testinfra-"
         return f"--{prefix}{self.name.replace('_', '-')}"
 
     @property
@@ -89,6 +89,9 @@ class Setting:
         )
 
 
+_ADDRESSES = {"postgres": "postgres_dsn", "redis": "redis_url", "kubernetes": "kubernetes_kubeconfig"}
+"""By the address that an external server has: kind -> row."""
+
 ISOLATION = ("schema", "database", "rollback")
 
 
@@ -114,6 +117,17 @@ class Options:
     redis_binary: str = _row("", "redis-server or valkey-server to use (default: PATH, then the wheel's)")
     redis_port: int = _row(0, "fixed port of the embedded Redis (default: any free one)")
     redis_databases: int = _row(1024, "logical databases of the embedded Redis: tests at once, plus one")
+    kubernetes: str = _row("fake", "where Kubernetes comes from", ("fake", "apiserver", "external"))
+    kubernetes_kubeconfig: str = _row("", "kubeconfig of the external cluster (implies external)")
+    kubernetes_context: str = _row("", "context of that kubeconfig (default: its current one)")
+    kubernetes_port: int = _row(0, "fixed port of the fake or local API server (default: any free one)")
+    kubernetes_version: str = _row("1.36", "version of the local control plane: a minor one, or down to the patch")
+    kubernetes_servers: int = _row(1, "local control planes that the workers are spread over")
+    kubernetes_controllers: bool = _row(True, "run the namespace, garbage and service account controllers")
+    kubernetes_args: tuple[str, ...] = _row((), "more flags of kube-apiserver, --name=value")
+    binaries_mirrors: tuple[str, ...] = _row((), "servers to download binaries from instead: URL, or HOST=URL")
+    binaries_download: bool = _row(True, "download binaries that are neither named, on PATH nor in the cache")
+    binaries_build: bool = _row(True, "build binaries with Go where they cannot be downloaded")
     service: str = _row("", "name that schemas and keys begin with (default: the nearest project's)")
     warm: bool = _row(True, "use servers that `testinfra up` keeps, where they match")
     run: str = _row("", "scope of sharing: runs with the same value share servers (set by nox)")
@@ -124,12 +138,12 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together."""
-        for kind, address in (("postgres", "dsn"), ("redis", "url")):
-            if getattr(self, kind) == "external" and not getattr(self, f"{kind}_{address}"):
+        for kind, address in _ADDRESSES.items():
+            if getattr(self, kind) == "external" and not getattr(self, address):
                 raise Misconfigured(
                     f"--{kind}=external was asked for, and no address was given",
-                    looked_at=[f"--{kind}-{address}", f"{PREFIX}{kind.upper()}_{address.upper()}"],
-                    next_step=f"--{kind}-{address}=... or leave --{kind} out for the embedded server",
+                    looked_at=[f"--{address.replace('_', '-')}", PREFIX + address.upper()],
+                    next_step=f"--{address.replace('_', '-')}=... or leave --{kind} out for a server of our own",
                 )
         for setting in self.postgres_settings:
             if "=" not in setting:
@@ -158,7 +172,7 @@ def resolve(
             found[setting.name] = setting.parse(environment[setting.variable], setting.variable)
         elif ini and ini.get(setting.name) not in (None, "", []):
             found[setting.name] = setting.parse(ini[setting.name], setting.ini)
-    for kind, address in (("postgres", "postgres_dsn"), ("redis", "redis_url")):
+    for kind, address in _ADDRESSES.items():
         if found.get(address) and kind not in found:
             found[kind] = "external"
     return Options(**found)

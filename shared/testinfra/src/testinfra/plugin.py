@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
     from testinfra.postgres.migrations import Migrations
 
-pytest_plugins = ["testinfra.faults.fixtures"]
+pytest_plugins = ["testinfra.faults.fixtures", "testinfra.kubernetes_fixtures", "testinfra.faults.kubernetes_fixtures"]
 
 STAND = pytest.StashKey[Stand]()
 _VERSIONS = pytest.StashKey[dict[str, str]]()
 _LEAKS = pytest.StashKey[list[str]]()
+_STUCK = pytest.StashKey[list[str]]()
 _MARKER = "postgres(isolation): keep this test apart by 'schema', 'database' or 'rollback' in `postgres_isolated`"
 
 
@@ -57,13 +58,15 @@ def pytest_configure(config: pytest.Config) -> None:
     except Misconfigured as exc:
         raise pytest.UsageError(str(exc)) from exc
     scope = worker_input.get("testinfra_scope") or options.run or secrets.token_hex(4)
-    config.stash[STAND] = Stand(
+    config.stash[STAND] = stand = Stand(
         options,
         scope=str(scope),
         worker=str(worker_input.get("workerid", "main")),
         workers=int(worker_input.get("workercount", 1)),
     )
-    config.stash[_VERSIONS], config.stash[_LEAKS] = {}, []
+    if capture := config.pluginmanager.getplugin("capturemanager"):
+        stand.uncaptured = capture.global_and_fixture_disabled
+    config.stash[_VERSIONS], config.stash[_LEAKS], config.stash[_STUCK] = {}, [], []
     if worker_input:
         die_with_parent(os.getppid())  # a killed run would leave its workers busy for many seconds
 
@@ -92,6 +95,7 @@ def pytest_testnodedown(node: Any, error: object) -> None:
     said: dict[str, Any] = getattr(node, "workeroutput", {})
     node.config.stash[_VERSIONS].update(said.get("testinfra_versions", {}))
     node.config.stash[_LEAKS].extend(said.get("testinfra_leaks", []))
+    node.config.stash[_STUCK].extend(said.get("testinfra_stuck", []))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -117,20 +121,25 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     config.stash[_VERSIONS].update(stand.versions())
     stand.close()
     config.stash[_LEAKS].extend(stand.leaks())
+    config.stash[_STUCK].extend(stand.stuck())
     worker_output: dict[str, Any] | None = getattr(config, "workeroutput", None)
     if worker_output is not None:
         worker_output["testinfra_versions"] = config.stash[_VERSIONS]
         worker_output["testinfra_leaks"] = config.stash[_LEAKS]
-    else:
-        failures.write_suite_properties(config, config.stash[_VERSIONS])
+        worker_output["testinfra_stuck"] = config.stash[_STUCK]
+        return
+    failures.write_suite_properties(config, config.stash[_VERSIONS])
+    if config.stash[_STUCK] and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Name what tests left behind."""
-    if config.stash[_LEAKS]:
-        terminalreporter.section("left behind by tests")
-        for leak in config.stash[_LEAKS]:
-            terminalreporter.write_line(leak)
+    """Name what tests left behind: what was taken away after all, and what could not be, for which the run fails."""
+    for title, found in (("left behind by tests", _LEAKS), ("left behind by tests, and still there", _STUCK)):
+        if config.stash[found]:
+            terminalreporter.section(title)
+            for leak in config.stash[found]:
+                terminalreporter.write_line(leak)
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import TYPE_CHECKING, Any
 
 from testinfra.options import Options
 from testinfra.servers.backend import Spec, Terms
+
+if TYPE_CHECKING:
+    from testinfra.servers.binaries import Sources
 
 
 def postgres(options: Options, *, exclusive: str = "") -> Spec:
@@ -32,9 +36,56 @@ def redis(options: Options, *, exclusive: str = "") -> Spec:
     return Spec(kind="redis", backend=options.redis, settings=settings, exclusive=exclusive)
 
 
+def kubernetes(options: Options, *, exclusive: str = "", plane: int = 0) -> Spec:
+    """Say which API server `options` ask for; the programs of a local one are found here, or built.
+
+    That may take minutes the first time, so it is done by who asks and not by the keeper, whom nobody sees.
+    """
+    settings: dict[str, Any] = {}
+    if options.kubernetes == "external":
+        settings = {"kubeconfig": options.kubernetes_kubeconfig, "context": options.kubernetes_context}
+    elif options.kubernetes == "apiserver":
+        settings = {
+            "binaries": _control_plane(options),
+            "controllers": options.kubernetes_controllers,
+            "args": list(options.kubernetes_args),
+            "plane": plane,
+        }
+    return Spec(kind="kubernetes", backend=options.kubernetes, settings=settings, exclusive=exclusive)
+
+
+def sources(options: Options) -> Sources:
+    """Say where programs may come from."""
+    from testinfra.servers.binaries import Sources  # noqa: PLC0415 - only for a control plane of our own
+
+    return Sources(
+        kubernetes_version=options.kubernetes_version,
+        cache_dir=options.cache_dir,
+        mirrors=options.binaries_mirrors,
+        download=options.binaries_download,
+        build=options.binaries_build,
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _control_plane(options: Options) -> dict[str, str]:
+    from testinfra.servers import binaries  # noqa: PLC0415 - only for a control plane of our own
+
+    names = ["etcd", "kube-apiserver", *(["kube-controller-manager"] if options.kubernetes_controllers else [])]
+    found = binaries.locate_all(names, sources(options))
+    return {name: str(found[name].path) for name in names}
+
+
 def terms(options: Options, *, port: int = 0) -> Terms:
     """Say how a server is to be kept."""
     return Terms(linger=options.linger, start_timeout=options.start_timeout, port=port, cache_dir=options.cache_dir)
+
+
+_KUBERNETES = {
+    "fake": "fake, in process",
+    "apiserver": "apiserver {version}, started at first use",
+    "external": "external, its version is asked at first use",
+}
 
 
 def describe(options: Options) -> dict[str, str]:
@@ -63,4 +114,4 @@ def describe(options: Options) -> dict[str, str]:
             found["redis"] = f"embedded {binary.version} ({binary.source})"
     except StandError as exc:
         found["redis"] = f"not available: {exc.happened}"
-    return found
+    return found | {"kubernetes": _KUBERNETES[options.kubernetes].format(version=options.kubernetes_version)}

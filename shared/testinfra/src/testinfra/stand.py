@@ -5,9 +5,12 @@ Rule: nothing is started, leased or imported before a test asks for it; all of i
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import tomllib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +19,10 @@ from testinfra.endpoints import Postgres, Redis
 from testinfra.names import Names
 from testinfra.options import Options
 from testinfra.servers.backend import Spec
-from testinfra.servers.places import state_root
+from testinfra.servers.places import UP_SCOPE, state_root
 
 if TYPE_CHECKING:
+    from testinfra.clusters import Clusters
     from testinfra.postgres.migrations import Migrations
     from testinfra.postgres.schemas import Isolation
     from testinfra.postgres.tenant import Tenant
@@ -51,11 +55,14 @@ class Stand:
         self.scope = scope
         self.worker = worker
         self.workers = workers
+        self.uncaptured: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
+        """Around what may take minutes and says how far it is: lets its words through pytest's capture."""
         self.leases: dict[str, Lease] = {}
         self._tenants: dict[str, Tenant] = {}
         self._isolations: dict[tuple[str, str], Isolation] = {}
         self._databases: dict[str, LogicalDatabases | PrefixedLogins] = {}
         self._names: dict[str, Names] = {}
+        self._clusters: Clusters | None = None
 
     def names(self, service: str) -> Names:
         """Give the maker of names for `service` in this process."""
@@ -67,8 +74,7 @@ class Stand:
         from testinfra.servers.share import lease  # noqa: PLC0415 - not before a test asks for a server
 
         if spec.key not in self.leases:
-            port = self.options.postgres_port if spec.kind == "postgres" else self.options.redis_port
-            port = 0 if spec.exclusive else port
+            port = 0 if spec.exclusive else int(getattr(self.options, f"{spec.kind}_port"))
             self.leases[spec.key] = lease(
                 spec,
                 root=state_root(self.options.state_dir),
@@ -77,6 +83,25 @@ class Stand:
                 use_warm=self.options.warm,
             )
         return self.leases[spec.key]
+
+    def warm(self, spec: Spec) -> Lease | None:
+        """Lease the server of `spec` only if `testinfra up` keeps one."""
+        root = state_root(self.options.state_dir)
+        if not self.options.warm or not (root / UP_SCOPE / spec.key).is_dir():
+            return None
+        from testinfra.servers.share import find_warm  # noqa: PLC0415 - not where there is none
+
+        if spec.key not in self.leases and (held := find_warm(spec, root)):
+            self.leases[spec.key] = held
+        return self.leases.get(spec.key)
+
+    def clusters(self) -> Clusters:
+        """Give the API servers of this process."""
+        if self._clusters is None:
+            from testinfra.clusters import Clusters  # noqa: PLC0415 - imports urllib3
+
+            self._clusters = Clusters(self)
+        return self._clusters
 
     def postgres(self) -> Postgres:
         """Give the shared Postgres, as its administrator."""
@@ -141,20 +166,27 @@ class Stand:
 
     def versions(self) -> dict[str, str]:
         """Say what was used, kind -> `backend version`."""
-        return {
+        used = {
             held.place.directory.name.partition("-")[0]: f"{held.endpoint['backend']} {held.endpoint['version']}"
             for held in self.leases.values()
             if not held.exclusive
         }
+        return used | (self._clusters.versions() if self._clusters else {})
 
     def leaks(self) -> list[str]:
         """Say what tests left behind and the janitor had to force."""
         return [leak for tenant in self._tenants.values() for leak in tenant.leaks]
 
+    def stuck(self) -> list[str]:
+        """Say what tests left behind and nobody could take away."""
+        return [str(leaked) for leaked in self._clusters.stuck] if self._clusters else []
+
     def close(self) -> None:
         """Give everything up, the servers last."""
         from testinfra.servers.share import forget_failures  # noqa: PLC0415 - cheap when a lease was ever taken
 
+        if self._clusters:
+            self._clusters.close()
         for isolation in self._isolations.values():
             isolation.close()
         for tenant in self._tenants.values():

@@ -40,10 +40,11 @@ class External:
                 f"the DSN of the external Postgres cannot be read: {str(exc).strip()}",
                 next_step="--postgres-dsn=postgresql://user:password@host:5432/database",
             ) from exc
-        given.setdefault("connect_timeout", str(max(2, min(10, int(terms.start_timeout)))))
+        # For this look alone: asyncpg refuses a DSN that has it.
+        within = {"connect_timeout": str(max(2, min(10, int(terms.start_timeout))))} | given
         place_name = f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', '')}"
         try:
-            with psycopg.connect(**given, autocommit=True) as connection:  # type: ignore[arg-type]  # str values
+            with psycopg.connect(**within, autocommit=True) as connection:  # type: ignore[arg-type]  # str values
                 return self._look(connection, given)
         except psycopg.OperationalError as exc:
             raise NotReady(
