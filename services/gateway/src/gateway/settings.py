@@ -1,0 +1,201 @@
+"""The settings of the gateway; servicekit's `Settings` says where they come from and adds what all services have.
+
+Rule: what is in `RELOADABLE` takes effect on SIGHUP; all else needs a new process, and a reload says so.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+
+from servicekit import Settings
+
+MAX_BACKOFF = 30.0
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+RELOADABLE = frozenset(
+    {
+        "fallback_namespace",
+        "flush_interval",
+        "kubernetes_timeout",
+        "log_level",
+        "max_in_flight",
+        "max_waiting",
+        "rate_limit",
+        "rate_window",
+        "require_timestamp",
+        "retry_attempts",
+        "retry_initial",
+        "retry_max",
+    }
+)
+"""Settings that SIGHUP reads again."""
+
+
+def is_namespace(text: str) -> bool:
+    """Tell whether `text` can be the name of a namespace: an RFC 1123 label of at most 63 characters."""
+    return _LABEL.fullmatch(text) is not None
+
+
+def _split(value: Any) -> Any:
+    """Take "a, b" for ("a", "b"), as a variable has no lists."""
+    if isinstance(value, str):
+        return tuple(part for part in re.split(r"[,\s]+", value) if part)
+    return tuple(value) if isinstance(value, list) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+class GatewaySettings(Settings):
+    """What can be told to the gateway, each as a variable `GATEWAY_<NAME>`; times in seconds."""
+
+    prefix: ClassVar[str] = "GATEWAY_"
+
+    max_body_bytes: int = Field(default=102_400, description="the largest request body in bytes, 1 or more", ge=1)
+
+    kubeconfig: str = Field(
+        default="", description="the path of a kubeconfig file, or nothing for the service account of the gateway's pod"
+    )
+    namespaces: Names = Field(
+        default=(),
+        description="the namespaces to make resources in, as 'payments,shop', or nothing for all; what belongs"
+        " elsewhere goes to fallback_namespace",
+    )
+    fallback_namespace: str = Field(
+        default="kubernaut-system",
+        description="the namespace for resources whose own does not exist: letters, digits and hyphens, 63 at most",
+    )
+    kubernetes_timeout: float = Field(
+        default=5.0, description="seconds for one request to Kubernetes, more than 0", gt=0, allow_inf_nan=False
+    )
+    watch_timeout: int = Field(
+        default=30,
+        description="seconds after which a watch is opened anew, 1 to 300; an index that heard nothing for two of them"
+        " is not relied on",
+        ge=1,
+        le=300,
+    )
+    flush_interval: float = Field(
+        default=1.0,
+        description="seconds that repetitions of one problem are gathered before they are written, 0 to 60",
+        ge=0,
+        le=60,
+        allow_inf_nan=False,
+    )
+    flush_timeout: float = Field(
+        default=10.0,
+        description="seconds at shutdown to write what was gathered, more than 0",
+        gt=0,
+        allow_inf_nan=False,
+    )
+
+    retry_attempts: int = Field(default=3, description="attempts of one request in all, 1 to 10", ge=1, le=10)
+    retry_initial: float = Field(
+        default=0.1,
+        description="seconds before the second attempt, more than 0 and at most 5; they double each time",
+        gt=0,
+        le=5,
+        allow_inf_nan=False,
+    )
+    retry_max: float = Field(
+        default=5.0,
+        description=f"seconds between attempts at most, from retry_initial to {MAX_BACKOFF:g}",
+        gt=0,
+        le=MAX_BACKOFF,
+        allow_inf_nan=False,
+    )
+
+    max_in_flight: int = Field(
+        default=100, description="signals at most for which Kubernetes is asked at one time, 1 or more", ge=1
+    )
+    max_waiting: int = Field(
+        default=400, description="requests at most that wait beyond those, 0 or more; then it is 503", ge=0
+    )
+
+    auth: Literal["token", "off"] = Field(
+        default="token",
+        description="token: a bearer token that Kubernetes reviews; off: none is asked for, as behind a proxy of one's"
+        " own that does",
+    )
+    auth_cache: float = Field(
+        default=60.0, description="seconds that a review is relied on, 0 to 600", ge=0, le=600, allow_inf_nan=False
+    )
+    require_timestamp: bool = Field(default=False, description="whether the header X-Timestamp has to be given")
+    cors_origins: Names = Field(
+        default=(), description="origins that browsers may call from, as 'https://console.example.org', or nothing"
+    )
+
+    rate_limit: int = Field(
+        default=0, description="requests of one source in each rate_window, 0 for no limit", ge=0, le=10**9
+    )
+    rate_window: int = Field(default=60, description="seconds that rate_limit counts, 1 to 3600", ge=1, le=3600)
+    redis_url: SecretStr = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="where sources are counted, as redis://:password@host:6379/0 (secret)",
+    )
+    redis_key_prefix: str = Field(default="", description="put before every key, where the Redis is shared")
+    redis_timeout: float = Field(
+        default=0.05, description="seconds for one call to Redis, more than 0", gt=0, allow_inf_nan=False
+    )
+
+    audit_url: str = Field(
+        default="",
+        description="the base URL of datastorage, as http://datastorage:8080, or nothing for no audit events",
+    )
+    audit_buffer: int = Field(
+        default=20_000, description="audit events that wait for datastorage at most, 1 or more", ge=1
+    )
+    audit_interval: float = Field(
+        default=1.0, description="seconds between batches of audit events, more than 0", gt=0, allow_inf_nan=False
+    )
+    audit_timeout: float = Field(
+        default=5.0, description="seconds for one batch of audit events, more than 0", gt=0, allow_inf_nan=False
+    )
+
+    @field_validator("kubeconfig")
+    @classmethod
+    def _is_a_file(cls, value: str) -> str:
+        if value and not Path(value).is_file():
+            raise ValueError("there is no such file")
+        return value
+
+    @field_validator("fallback_namespace")
+    @classmethod
+    def _names_a_namespace(cls, value: str) -> str:
+        if not is_namespace(value):
+            raise ValueError("it is no name of a namespace")
+        return value
+
+    @field_validator("namespaces")
+    @classmethod
+    def _names_namespaces(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not is_namespace(name):
+                raise ValueError(f"{name!r} is no name of a namespace")
+        return value
+
+    @field_validator("retry_max")
+    @classmethod
+    def _not_below_the_first(cls, value: float, info: ValidationInfo) -> float:
+        first = info.data.get("retry_initial", 0)
+        if value < first:
+            raise ValueError(f"it is below retry_initial, which is {first:g}")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_a_redis_url(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("it does not begin with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("audit_url")
+    @classmethod
+    def _is_an_url(cls, value: str) -> str:
+        if value and not re.match(r"https?://[^/]", value):
+            raise ValueError("it does not begin with http:// or https:// and a host")
+        return value.rstrip("/")
