@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # a script's own folder is there, and the package `benchmarks` is one above
-from benchmarks import result  # noqa: E402 - after the line above
+from benchmarks import control_planes, gateway, result, rungs  # noqa: E402 - after the line above
 from benchmarks.compare import NAMES as IN_SANDBOX  # noqa: E402
 from benchmarks.compare import measure  # noqa: E402
 from benchmarks.recall import recall  # noqa: E402
@@ -21,7 +21,14 @@ from benchmarks.sandbox import BenchError, sandbox  # noqa: E402
 from benchmarks.writes import writes  # noqa: E402
 from testinfra.errors import StandError  # noqa: E402
 
-NAMES = (*IN_SANDBOX, "datastorage_writes", "hnsw_recall")
+SERVICES: dict[str, Callable[[int], list[result.Result]]] = {
+    "datastorage_writes": writes,
+    "hnsw_recall": lambda _: recall(),
+    "gateway_duplicates": gateway.duplicates,
+    "gateway_new": gateway.new,
+    "gateway_memory": lambda _: gateway.memory(),
+}
+NAMES = (*IN_SANDBOX, *SERVICES, *control_planes.NAMES, *rungs.NAMES)
 
 
 def positive(text: str) -> int:
@@ -38,10 +45,12 @@ def measured(names: Sequence[str], runs: int) -> list[result.Result]:
     if set(names) & set(IN_SANDBOX):
         with sandbox() as box:
             results += measure(box, names, runs)
-    if "datastorage_writes" in names:
-        results += writes(runs)
-    if "hnsw_recall" in names:
-        results += recall()
+    for name, measure_service in SERVICES.items():
+        if name in names:
+            results += measure_service(runs)
+    for module in (control_planes, rungs):
+        if asked := [name for name in module.NAMES if name in names]:
+            results += module.measure(asked, runs)
     return results
 
 

@@ -1,0 +1,266 @@
+"""Signals through the gateway against two ceilings, in turns in one run; and its memory as signals go by.
+
+The gateway is one process, the load another, the API server is the stand's. Duplicates are compared with a Starlette
+application that only sends the body back; new problems with the official client's asyncio side, which creates the same
+objects directly. The load is raw sockets, as an HTTP client library would cost more than the service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+from kubernetes.aio.client import ApiClient, CustomObjectsApi
+
+from benchmarks.result import Result
+from gateway import alerts, resources
+from gateway.alerts import Alert
+from testinfra.endpoints import Cluster
+from testinfra.options import Options
+from testinfra.serving import Service, python_module
+from testinfra.stand import Stand
+
+_AT_ONCE = 50
+_DUPLICATES = 10_000
+_NEW = 1_500
+_PROBLEMS = 100
+_FEW, _MANY = 10_000, 100_000
+_PERCENTILES = (50, 95, 99)
+_PATH = "/api/v1/signals/prometheus"
+_CRDS = Path(__file__).parents[1] / "services" / "gateway" / "crds"
+_ECHO = Path(__file__).with_name("gateway_echo.py")
+_ECHO_PEER = "plain Starlette, which sends the body back"
+_CLIENT_PEER = "the official client's asyncio side, the same objects"
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one side did in one turn."""
+
+    rate: float
+    """Requests per second."""
+    times: list[float]
+    """Each one's milliseconds."""
+    cpu_rate: float = 0.0
+    """Requests per second of the serving process's processor time: what one core does that has nothing else to do."""
+
+
+def _alert(number: int, namespace: str) -> dict[str, Any]:
+    labels = {
+        "alertname": "KubePodCrashLooping", "container": "payment-api", "instance": "10.244.1.7:8080",
+        "job": "kube-state-metrics", "namespace": namespace, "pod": f"payment-api-{number}", "severity": "warning",
+    }  # fmt: skip
+    annotations = {
+        "description": f"Pod {namespace}/payment-api-{number} (payment-api) is in waiting state.",
+        "runbook_url": "https://runbooks.prometheus-operator.dev/runbooks/kubernetes/kubepodcrashlooping",
+        "summary": "Pod is crash looping.",
+    }
+    return {
+        "status": "firing", "labels": labels, "annotations": annotations, "startsAt": "2026-11-21T10:00:12.337Z",
+        "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "http://prometheus:9090/graph?g0.expr=x", "fingerprint": "5e",
+    }  # fmt: skip
+
+
+def _body(number: int, namespace: str) -> bytes:
+    webhook = {"version": "4", "status": "firing", "receiver": "gateway", "alerts": [_alert(number, namespace)]}
+    return json.dumps(webhook).encode()
+
+
+@contextmanager
+def _cluster() -> Iterator[Cluster]:
+    """Lease an API server with the definition and a namespace."""
+    stand = Stand(Options(kubernetes="apiserver"), scope=f"b{os.getpid():x}"[-8:])
+    try:
+        plane = stand.clusters().shared()
+        plane.kubernetes.install_crds(_CRDS)
+        namespaces = stand.clusters().namespaces(plane, "bench")
+        taken = namespaces.take()
+        yield taken
+        namespaces.give_back(taken)
+    finally:
+        stand.close()
+
+
+@contextmanager
+def _gateway(cluster: Cluster) -> Iterator[Service]:
+    environment = {
+        "GATEWAY_KUBECONFIG": cluster.kubeconfig,
+        "GATEWAY_NAMESPACES": cluster.namespace,
+        "GATEWAY_FALLBACK_NAMESPACE": cluster.namespace,
+        "GATEWAY_AUTH": "off",
+        "GATEWAY_SHUTDOWN_GRACE": "0",
+    }
+    with _running(python_module("gateway"), environment, "GATEWAY_SOCKET_FD") as service:
+        yield service
+
+
+@contextmanager
+def _running(command: list[str], environment: dict[str, str], socket_variable: str) -> Iterator[Service]:
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "service.log"
+        service = Service(command, environment=environment, socket_variable=socket_variable, log=log)
+        try:
+            service.start()
+            yield service
+            service.stop()
+        finally:
+            service.close()
+
+
+async def _timed(count: int, at_once: int, send: Callable[[int], Awaitable[None]]) -> Round:
+    """Send `count` requests, `at_once` at a time."""
+    waiting = iter(range(count))
+    times: list[float] = []
+
+    async def work() -> None:
+        for number in waiting:
+            started = time.perf_counter()
+            await send(number)
+            times.append((time.perf_counter() - started) * 1000)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(at_once)))
+    return Round(count / (time.perf_counter() - started), times)
+
+
+async def _over_http(service: Service, bodies: Sequence[bytes], count: int, wanted: bytes) -> Round:
+    """Post `count` requests, the bodies over and over; raise RuntimeError at one that is not answered `wanted`."""
+    connections: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+    for _ in range(_AT_ONCE):
+        connections.put_nowait(await asyncio.open_connection(service.host, service.port))
+    head = f"POST {_PATH} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: "
+    requests = [f"{head}{len(body)}\r\n\r\n".encode() + body for body in bodies]
+
+    async def send(number: int) -> None:
+        reader, writer = connections.get_nowait()
+        writer.write(requests[number % len(requests)])
+        answer = await reader.readuntil(b"\r\n\r\n")
+        if not answer.startswith(b"HTTP/1.1 " + wanted):
+            raise RuntimeError(f"a signal was not answered {wanted!r}: {answer[:200]!r}")
+        length = next(line for line in answer.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        await reader.readexactly(int(length.partition(b":")[2]))
+        connections.put_nowait((reader, writer))
+
+    found = await _timed(count, _AT_ONCE, send)
+    while not connections.empty():
+        connections.get_nowait()[1].close()
+    return found
+
+
+def _post(service: Service, bodies: Iterable[bytes], count: int, wanted: bytes) -> Round:
+    process = psutil.Process(service.pid)
+    before = process.cpu_times()
+    done = asyncio.run(_over_http(service, list(bodies), count, wanted))
+    after = process.cpu_times()
+    return replace(done, cpu_rate=count / (after.user + after.system - before.user - before.system))
+
+
+async def _by_the_client(cluster: Cluster) -> Round:
+    """Create the objects that the gateway would make."""
+    from kubernetes.aio.config import new_client_from_config  # noqa: PLC0415 - needs a loop
+
+    now = datetime.now(UTC)
+    objects = []
+    for number in range(_NEW):
+        sent = _alert(number, cluster.namespace)
+        signal = alerts.read(Alert.model_validate(sent), 0, now, lambda sent=sent: {"alerts": [sent]})
+        objects.append(resources.new(signal, cluster.namespace, 1, "bench.1"))
+    load: Any = new_client_from_config  # untyped
+    client: ApiClient = await load(config_file=cluster.kubeconfig)
+    async with client:
+        api = CustomObjectsApi(client)
+        group, version, plural = resources.GROUP, resources.VERSION, resources.PLURAL
+
+        async def send(number: int) -> None:
+            await api.create_namespaced_custom_object(group, version, cluster.namespace, plural, objects[number])
+
+        return await _timed(_NEW, _AT_ONCE, send)
+
+
+def _duplicates_round(service: Service, namespace: str) -> Round:
+    return _post(service, (_body(number, namespace) for number in range(_PROBLEMS)), _DUPLICATES, b"202")
+
+
+def _echo_round() -> Round:
+    with _running([sys.executable, str(_ECHO)], {}, "ECHO_SOCKET_FD") as service:
+        return _post(service, (_body(number, "bench") for number in range(_PROBLEMS)), _DUPLICATES, b"200")
+
+
+def _new_round() -> Round:
+    with _cluster() as cluster, _gateway(cluster) as service:
+        return _post(service, (_body(number, cluster.namespace) for number in range(_NEW)), _NEW, b"201")
+
+
+def _client_round() -> Round:
+    with _cluster() as cluster:
+        return asyncio.run(_by_the_client(cluster))
+
+
+def duplicates(runs: int) -> list[Result]:
+    """Measure repeated signals."""
+    ours, theirs = [], []
+    with _cluster() as cluster, _gateway(cluster) as service:
+        namespace = cluster.namespace
+        _post(service, (_body(number, namespace) for number in range(_PROBLEMS)), _PROBLEMS, b"201")
+        for counted in [False, *[True] * runs]:
+            gateway, echo = _duplicates_round(service, namespace), _echo_round()
+            if counted:
+                ours.append(gateway)
+                theirs.append(echo)
+    busy = Result(
+        name="gateway_duplicates_cpu", unit="1/cpu s", peer=_ECHO_PEER, more_is_better=True,
+        ours=[each.cpu_rate for each in ours], theirs=[each.cpu_rate for each in theirs],
+    )  # fmt: skip
+    return [*_results("gateway_duplicates", _ECHO_PEER, ours, theirs), busy]
+
+
+def new(runs: int) -> list[Result]:
+    """Measure new problems."""
+    ours, theirs = [], []
+    for counted in [False, *[True] * runs]:
+        gateway, client = _new_round(), _client_round()
+        if counted:
+            ours.append(gateway)
+            theirs.append(client)
+    return _results("gateway_new", _CLIENT_PEER, ours, theirs)
+
+
+def memory() -> list[Result]:
+    """Measure the gateway's resident memory after many signals of a hundred problems against that after few."""
+    with _cluster() as cluster, _gateway(cluster) as service:
+        namespace = cluster.namespace
+        bodies = [_body(number, namespace) for number in range(_PROBLEMS)]
+        _post(service, bodies, _PROBLEMS, b"201")
+        process = psutil.Process(service.pid)
+        _post(service, bodies, _FEW, b"202")
+        few = process.memory_info().rss / 2**20
+        _post(service, bodies, _MANY - _FEW, b"202")
+        many = process.memory_info().rss / 2**20
+    return [Result(name="gateway_memory", unit="MiB", peer="itself after 10,000 alerts", ours=[many], theirs=[few])]
+
+
+def _results(name: str, peer: str, ours: Sequence[Round], theirs: Sequence[Round]) -> list[Result]:
+    rate = Result(
+        name=name, unit="1/s", peer=peer, more_is_better=True,
+        ours=[each.rate for each in ours], theirs=[each.rate for each in theirs],
+    )  # fmt: skip
+    return [rate, *(_percentile(name, which, peer, ours, theirs) for which in _PERCENTILES)]
+
+
+def _percentile(name: str, which: int, peer: str, ours: Sequence[Round], theirs: Sequence[Round]) -> Result:
+    def of(rounds: Sequence[Round]) -> list[float]:
+        return [statistics.quantiles(times, n=100)[which - 1] for times in (each.times for each in rounds)]
+
+    return Result(name=f"{name}_p{which}", unit="ms", peer=peer, ours=of(ours), theirs=of(theirs))
