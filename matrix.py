@@ -26,14 +26,16 @@ class Cell:
     service: str
     """The member's name: a service's, `testinfra` for the stand, `root` for this repository itself."""
     storey: str
-    """`unit` (no network), `integration` (real backends), `e2e` (whole processes, some of them killed) or `plugin` (the
-    stand under real pytest runs)."""
+    """`unit` (no network), `integration` (real backends), `e2e` (whole processes, some of them killed), `plugin` (the
+    stand under real pytest runs) or `contract` (the same facts of every backend of a kind)."""
     paths: tuple[str, ...]
     """The folders of its tests, relative to the root."""
     part: str = ""
     """Where a storey of a service has several cells: the name of this one, "" for its main job."""
     backends: tuple[str, ...] = ()
     """The kinds of server it needs; which rung of each is the command line's choice."""
+    kubernetes: str = ""
+    """The rung that its tests need, "" where any will do: the command line's choice still wins."""
     tags: tuple[str, ...] = ()
     """Further nox tags, for `nox -t TAG`."""
     timeout: int = DEFAULT_TIMEOUT
@@ -45,7 +47,7 @@ class Cell:
     def session(self) -> str:
         """The nox session that runs this cell; the unit storeys of all members share one, and so do the stand's own."""
         if self.service == STAND:
-            return "stand"
+            return "-".join(filter(None, ("contract" if self.storey == "contract" else "stand", self.part)))
         if self.storey == "unit":
             return "unit"
         return "-".join(filter(None, (self.storey, self.service, self.part)))
@@ -76,6 +78,30 @@ CELLS = (
         backends=("postgres", "redis"),
         timeout=15,
     ),
+    Cell(service="gateway", storey="unit", paths=("services/gateway/tests/unit",)),
+    Cell(
+        service="gateway",
+        storey="integration",
+        paths=("services/gateway/tests/integration",),
+        backends=("kubernetes", "postgres", "redis"),
+        kubernetes="apiserver",
+        timeout=20,
+    ),
+    Cell(
+        service="gateway",
+        storey="integration",
+        part="fake",
+        paths=("services/gateway/tests/integration/signals",),
+        backends=("kubernetes", "postgres", "redis"),
+        kubernetes="fake",
+    ),
+    Cell(
+        service="gateway",
+        storey="e2e",
+        paths=("services/gateway/tests/e2e",),
+        backends=("kubernetes",),
+        kubernetes="apiserver",
+    ),
     Cell(service="schema", storey="integration", paths=("schema/tests/integration",), backends=("postgres",)),
     Cell(service=STAND, storey="unit", paths=("shared/testinfra/tests/unit",)),
     Cell(
@@ -84,6 +110,25 @@ CELLS = (
         paths=("shared/testinfra/tests/plugin",),
         backends=("postgres", "redis"),
         timeout=20,
+    ),
+    Cell(
+        service=STAND,
+        storey="plugin",
+        part="kubernetes",
+        paths=("shared/testinfra/tests/kubernetes",),
+        backends=("kubernetes",),
+        timeout=20,
+    ),
+    *(
+        Cell(
+            service=STAND,
+            storey="contract",
+            part=kind,
+            paths=(f"shared/testinfra/tests/contract/{kind}",),
+            backends=(kind,),
+            timeout=20,
+        )
+        for kind in ("postgres", "redis", "kubernetes")
     ),
 )
 

@@ -14,6 +14,7 @@ from nox.command import CommandFailed
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))  # nox does not do it
 import matrix  # noqa: E402 - after the line above
+from tools import members  # noqa: E402 - likewise
 
 nox.needs_version = ">=2026.10.20"
 nox.options.default_venv_backend = "uv"
@@ -29,22 +30,30 @@ os.environ.setdefault("UV_COMPILE_BYTECODE", "1")
 os.environ.setdefault("PYTEST_XDIST_AUTO_NUM_WORKERS", str(min(4, os.cpu_count() or 2)))
 
 REPORTS = Path("reports")
-MEMBERS = ("schema", "shared/servicekit", "shared/testinfra", "services/datastorage")
+MEMBERS = members.FOLDERS
 SCRIPTS = ("noxfile.py", "matrix.py", "tools", "tests", "benchmarks")
 CHECKS = ("lint", "types")
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 SESSIONS = matrix.by_session()
 INTEGRATION = [name for name in SESSIONS if name.startswith("integration-")]
-ON_SERVERS = [*INTEGRATION, *(name for name in SESSIONS if name.startswith("e2e-"))]
+ON_SERVERS = [name for name in SESSIONS if name.startswith(("integration-", "e2e-", "contract-", "stand-"))]
 
 
-def install(session: nox.Session, *groups: str) -> None:
-    """Install these dependency groups and all members, at the versions and hashes of constraints.txt.
+def install(session: nox.Session, *groups: str, of: tuple[str, ...] = MEMBERS) -> None:
+    """Install these dependency groups, and the members `of` with those that they stand on, as constraints.txt pins.
 
     In place, so that an edit is seen at once; in CI as built wheels, so that what is shipped is what is tested.
     """
-    members = [f"./{member}[test]" for member in MEMBERS] if os.environ.get("CI") else ["-r", "members.txt"]
+    found = members.installable(of)
     named = [f"--group={group}" for group in groups]
-    session.install("-c", "constraints.txt", "-b", "constraints.txt", *named, *members)
+    placed = found if os.environ.get("CI") else [part for member in found for part in ("-e", member)]
+    session.install("-c", "constraints.txt", "-b", "constraints.txt", *named, *placed)
+
+
+def members_of(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """The members whose tests are in these folders; the root's own tests look at all."""
+    found = tuple(member for member in MEMBERS if any(path.startswith(f"{member}/") for path in paths))
+    return MEMBERS if "tests" in paths else found
 
 
 def run_pytest(session: nox.Session, *arguments: str, report: str, paths: tuple[str, ...]) -> None:
@@ -108,14 +117,20 @@ def unit(session: nox.Session) -> None:
 @nox.session(tags=matrix.tags(SESSIONS["stand"]))
 def stand(session: nox.Session) -> None:
     """Run the stand's own tests: its parts, and the plugin under real pytest runs."""
-    install(session, "test")
-    run_pytest(session, "-n", "logical", report="stand", paths=matrix.paths(SESSIONS["stand"]))
+    paths = matrix.paths(SESSIONS["stand"])
+    install(session, "test", of=members_of(paths))
+    run_pytest(session, "-n", "logical", report="stand", paths=paths)
 
 
 def integration_cell(session: nox.Session, *, name: str) -> None:
     """Run one cell of the matrix on the backends that the command line names."""
-    install(session, "test")
-    run_pytest(session, "-n", "logical", report=name, paths=matrix.paths(SESSIONS[name]))
+    cells = SESSIONS[name]
+    install(session, "test", of=members_of(matrix.paths(cells)))
+    if any("kubernetes" in cell.backends for cell in cells):
+        # Before the tests, where their progress is seen: building them takes minutes the first time.
+        session.run("testinfra", "binaries", "fetch", *CONTROL_PLANE)
+    rungs = dict.fromkeys(f"--kubernetes={cell.kubernetes}" for cell in cells if cell.kubernetes)
+    run_pytest(session, "-n", "logical", *rungs, report=name, paths=matrix.paths(cells))
 
 
 for _name in ON_SERVERS:
