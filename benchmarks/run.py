@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # a script's own folder is there, and the package `benchmarks` is one above
-from benchmarks import control_planes, gateway, result, rungs  # noqa: E402 - after the line above
+from benchmarks import control_planes, result, rungs, signals  # noqa: E402 - after the line above
 from benchmarks.compare import NAMES as IN_SANDBOX  # noqa: E402
 from benchmarks.compare import measure  # noqa: E402
 from benchmarks.recall import recall  # noqa: E402
@@ -24,9 +24,9 @@ from testinfra.errors import StandError  # noqa: E402
 SERVICES: dict[str, Callable[[int], list[result.Result]]] = {
     "datastorage_writes": writes,
     "hnsw_recall": lambda _: recall(),
-    "gateway_duplicates": gateway.duplicates,
-    "gateway_new": gateway.new,
-    "gateway_memory": lambda _: gateway.memory(),
+    "gateway_duplicates": signals.duplicates,
+    "gateway_new": signals.new,
+    "gateway_memory": lambda _: signals.memory(),
 }
 NAMES = (*IN_SANDBOX, *SERVICES, *control_planes.NAMES, *rungs.NAMES)
 

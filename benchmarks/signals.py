@@ -40,7 +40,7 @@ _FEW, _MANY = 10_000, 100_000
 _PERCENTILES = (50, 95, 99)
 _PATH = "/api/v1/signals/prometheus"
 _CRDS = Path(__file__).parents[1] / "services" / "gateway" / "crds"
-_ECHO = Path(__file__).with_name("gateway_echo.py")
+_ECHO = Path(__file__).with_name("signals_echo.py")
 _ECHO_PEER = "plain Starlette, which sends the body back"
 _CLIENT_PEER = "the official client's asyncio side, the same objects"
 

@@ -1,6 +1,6 @@
 """The ceiling of any service on this stack: uvicorn and Starlette, which read a body and send it back.
 
-Run as `python benchmarks/gateway_echo.py`, with the number of an inherited socket in `ECHO_SOCKET_FD`.
+Run as `python benchmarks/signals_echo.py`, with the number of an inherited socket in `ECHO_SOCKET_FD`.
 """
 
 from __future__ import annotations
