@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from testinfra.faults.rights import Right
+from testinfra.kubernetes.accounts import question
 
 MAPS = {"apiGroups": [""], "resources": ["configmaps", "pods/log"], "verbs": ["get", "list"]}
 
@@ -44,9 +45,9 @@ def test_a_right_is_covered_by_a_rule_of_its_verb_group_and_resource(right: Righ
     assert right.is_in([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"], "nonResourceURLs": ["*"]}])
 
 
-def test_the_server_is_asked_for_just_that_right() -> None:
+def test_the_server_is_asked_for_the_first_thing_that_a_rule_names() -> None:
     """Its subresource is a field of its own."""
-    asked = Right(verb="get", resource="pods/log", name="a").question("here")
     expected = {"verb": "get", "resource": "pods", "subresource": "log", "name": "a", "namespace": "here"}
-    assert asked == {"resourceAttributes": expected}
-    assert Right(verb="get", url="/x").question("here") == {"nonResourceAttributes": {"path": "/x", "verb": "get"}}
+    assert question(Right(verb="get", resource="pods/log", name="a").rule(), "here") == {"resourceAttributes": expected}
+    url = Right(verb="get", url="/x").rule()
+    assert question(url, "here") == {"nonResourceAttributes": {"path": "/x", "verb": "get"}}

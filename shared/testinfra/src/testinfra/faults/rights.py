@@ -8,18 +8,16 @@ Rule 2: each right proves itself: the server is asked, under the account's token
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from testinfra.endpoints import Cluster
 from testinfra.errors import Misconfigured
-from testinfra.kubernetes.accounts import Rule
+from testinfra.kubernetes.accounts import Rule, await_right
 from testinfra.kubernetes.rest import NOT_FOUND, ApiError, Rest
-from testinfra.servers.ready import wait_until
 
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
-_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 _ACCOUNT = "system:serviceaccount:"
 _WITHIN = 10.0
@@ -72,14 +70,6 @@ class Right:
             yield self.group, rule.get("apiGroups", ())
             yield self.resource, rule.get("resources", ())
             yield self.name, rule.get("resourceNames") or ["*"]
-
-    def question(self, namespace: str) -> dict[str, Any]:
-        """Give what a SelfSubjectAccessReview asks for this right."""
-        if self.url:
-            return {"nonResourceAttributes": {"path": self.url, "verb": self.verb}}
-        resource, _, subresource = self.resource.partition("/")
-        attributes = asdict(self) | {"resource": resource, "subresource": subresource, "namespace": namespace}
-        return {"resourceAttributes": {key: value for key, value in attributes.items() if value and key != "url"}}
 
 
 def _covers(mine: str, theirs: Sequence[str]) -> bool:
@@ -152,15 +142,7 @@ class Revocation:
     def _await(self, *, allowed: bool) -> None:
         for role in self._changed:
             for right in role.taken:
-                self._await_one(right, role.namespace, allowed=allowed)
-
-    def _await_one(self, right: Right, namespace: str, *, allowed: bool) -> None:
-        asked = {"spec": right.question(namespace)}
-        wait_until(
-            lambda: self._account.post(_REVIEWS, asked)["status"]["allowed"] == allowed,
-            what=f"the server {'allows' if allowed else 'refuses'} {right.rule()}",
-            timeout=_WITHIN,
-        )
+                await_right(self._account, right.rule(), role.namespace, allowed=allowed, within=_WITHIN)
 
     def restore(self) -> None:
         """Give the rights back; returns when the server allows them again. Harmless when done twice."""

@@ -20,9 +20,9 @@ Rule = Mapping[str, Sequence[str]]
 """An RBAC rule, as in a Role: `{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}`."""
 
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
+_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _GROUP = "rbac.authorization.k8s.io"
 _SECONDS = 3600
-_KNOWN_WITHIN = 10.0
 _KEYS = {"apiGroups", "resources", "verbs", "resourceNames", "nonResourceURLs"}
 _numbers = itertools.count(1)
 
@@ -59,8 +59,11 @@ class Accounts:
             self._namespace, token=said["status"]["token"], cert_file="", key_file="", kubeconfig=""
         )
         made = self._workplace.written(identity, f"{home}-{name}")
-        self._await_rights(made, rules, home)
-        self._await_rights(made, cluster_rules, "")
+        with Rest(made) as rest:
+            if rules:
+                await_right(rest, rules[-1], home)
+            if cluster_rules:
+                await_right(rest, cluster_rules[-1])
         return made
 
     def _grant(self, kind: str, path: str, name: str, account: str, rules: Sequence[Rule]) -> None:
@@ -73,19 +76,6 @@ class Accounts:
             "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": home}],
         }
         self._rest.post(f"{path}/{kind.lower()}bindings", binding)
-
-    def _await_rights(self, account: Cluster, rules: Sequence[Rule], namespace: str) -> None:
-        """Wait until the last rule is known: roles and bindings reach the authorizer in the order they were made."""
-        if not rules:
-            return
-        asked = {"spec": _question(rules[-1], namespace)}
-        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        with Rest(account) as rest:
-            wait_until(
-                lambda: bool(rest.post(path, asked)["status"]["allowed"]),
-                what=f"the authorizer knows the rights of {account.namespace}:{rules[-1]}",
-                timeout=_KNOWN_WITHIN,
-            )
 
     def close(self) -> None:
         """Remove what does not go with the namespace."""
@@ -109,8 +99,21 @@ def _check(rule: Rule) -> None:
         )
 
 
-def _question(rule: Rule, namespace: str) -> dict[str, Any]:
-    """Ask for the first thing that `rule` allows."""
+def await_right(rest: Rest, rule: Rule, namespace: str = "", *, allowed: bool = True, within: float = 10.0) -> None:
+    """Wait until the authorizer allows `rest` the first thing that `rule` names, or refuses it.
+
+    It reads roles and bindings through watches of its own: what was bound a moment ago, it may not know yet. Raises
+    `NotReady` after `within` seconds.
+    """
+    wait_until(
+        lambda: rest.post(_REVIEWS, {"spec": question(rule, namespace)})["status"]["allowed"] is allowed,
+        what=f"the server {'allows' if allowed else 'refuses'} {dict(rule)}",
+        timeout=within,
+    )
+
+
+def question(rule: Rule, namespace: str) -> dict[str, Any]:
+    """Give the attributes by which a SelfSubjectAccessReview asks for the first thing that `rule` allows."""
     if rule.get("nonResourceURLs"):
         return {"nonResourceAttributes": {"path": rule["nonResourceURLs"][0], "verb": rule["verbs"][0]}}
     resource, _, subresource = rule["resources"][0].partition("/")

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from testinfra.endpoints import Cluster
 from testinfra.kubernetes import kubeconfig
+from testinfra.kubernetes.accounts import await_right
 from testinfra.kubernetes.clients import Kubernetes
+from testinfra.kubernetes.rest import Rest
 from testinfra.stand import Stand
 
 RUNGS = ("fake", "apiserver", "external")
@@ -50,6 +52,8 @@ class Rungs:
         }
         rest.post(f"/apis/{_RBAC}/v1/clusterrolebindings", binding)
         token = rest.post(f"{path}/{name}/token", {"spec": {"expirationSeconds": 7200}})["status"]["token"]
+        with Rest(dataclasses.replace(local.endpoint, token=str(token), cert_file="", key_file="")) as somebody:
+            await_right(somebody, {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]})
         return _written(self._folder / "somebodys.kubeconfig", local.endpoint, str(token))
 
     def close(self) -> None:

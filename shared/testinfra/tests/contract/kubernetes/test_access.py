@@ -20,6 +20,7 @@ from shared.testinfra.tests.contract.kubernetes.access import (
 from shared.testinfra.tests.contract.kubernetes.room import GROUP, Object, Room, named, names_of, refused, widget
 from testinfra.endpoints import Cluster
 from testinfra.kubernetes.rest import Rest
+from testinfra.servers.ready import wait_until
 
 
 def test_an_account_may_do_what_its_role_says(cluster: Cluster, custom: Room) -> None:
@@ -198,7 +199,11 @@ def test_a_group_may_be_the_subject(cluster: Cluster, room: Room) -> None:
             "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": {"verb": "list", "resource": "secrets", "namespace": room.name}},
         }
-        assert mine.rest.post(f"{AUTHORIZATION}/selfsubjectaccessreviews", asked)["status"]["allowed"] is True
+        wait_until(
+            lambda: mine.rest.post(f"{AUTHORIZATION}/selfsubjectaccessreviews", asked)["status"]["allowed"] is True,
+            what="the group's right is known",
+            timeout=20,
+        )
         mine.listed("secrets")
 
 

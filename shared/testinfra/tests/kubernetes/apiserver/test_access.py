@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from testinfra.endpoints import Cluster
+from testinfra.kubernetes.accounts import await_right
 from testinfra.kubernetes.certs import Authority
 from testinfra.kubernetes.rest import ApiError, Rest
 
@@ -64,6 +65,7 @@ def test_a_token_without_rights_is_refused_until_a_role_is_bound(rest: Rest, own
             "subjects": [{"kind": "ServiceAccount", "name": "worker", "namespace": namespace}],
         },
     )
+    await_right(worker, {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]}, namespace)
     assert worker.get(f"{own}/configmaps")["kind"] == "ConfigMapList"
 
 

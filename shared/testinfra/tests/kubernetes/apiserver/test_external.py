@@ -21,6 +21,7 @@ from shared.testinfra.tests.sandbox import Sandbox
 from testinfra.endpoints import Cluster
 from testinfra.errors import Misconfigured, NotAvailable, NotReady, StandError
 from testinfra.kubernetes import kubeconfig
+from testinfra.kubernetes.accounts import await_right
 from testinfra.kubernetes.certs import Authority, save
 from testinfra.kubernetes.rest import Rest
 from testinfra.servers.backend import Spec, Terms, create
@@ -30,7 +31,7 @@ Account = Callable[[str], tuple[str, str]]
 
 
 @pytest.fixture
-def account(rest: Rest, own: str, request: pytest.FixtureRequest) -> Account:
+def account(cluster: Cluster, rest: Rest, own: str, request: pytest.FixtureRequest) -> Account:
     """Make a service account that may do these verbs with namespaces; gives its user name and a token."""
 
     def make(verbs: str) -> tuple[str, str]:
@@ -49,6 +50,8 @@ def account(rest: Rest, own: str, request: pytest.FixtureRequest) -> Account:
         }
         rest.post(f"{path}/clusterrolebindings", binding)
         request.addfinalizer(lambda: rest.delete(f"{path}/clusterrolebindings/{name}"))
+        with Rest(dataclasses.replace(cluster, token=token["status"]["token"], cert_file="", key_file="")) as guest:
+            await_right(guest, rules[0])
         return f"system:serviceaccount:{namespace}:guest", str(token["status"]["token"])
 
     return make

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from shared.testinfra.tests.kubernetes.faults.objects import a_map
 from testinfra.endpoints import Cluster
 from testinfra.errors import Misconfigured, NotReady
 from testinfra.faults.kubernetes_fixtures import Revoke
+from testinfra.kubernetes.accounts import await_right
 from testinfra.kubernetes.clients import Kubernetes
 from testinfra.kubernetes.rest import ApiError, Rest
 from testinfra.kubernetes_fixtures import ServiceAccounts
 
 MAPS = {"apiGroups": [""], "resources": ["configmaps", "secrets"], "verbs": ["get", "list", "create"]}
 CREATE_MAPS = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]}
+LIST_PODS = {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}
 NODES = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}
 VERSION = {"nonResourceURLs": ["/metrics"], "verbs": ["get"]}
 
@@ -22,10 +25,6 @@ def code(rest: Rest, path: str, body: dict[str, object] | None = None) -> int:
         return rest.request("GET" if body is None else "POST", path, body).status
     except ApiError as exc:
         return exc.status
-
-
-def a_map(name: str) -> dict[str, object]:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
 
 
 def test_one_right_is_taken_and_given_back(service_account: ServiceAccounts, revoke: Revoke, maps: str) -> None:
@@ -101,7 +100,7 @@ def test_a_right_that_it_has_from_elsewhere_fails_the_test(
     monkeypatch.setattr("testinfra.faults.rights._WITHIN", 0.3)
     account = service_account([MAPS], name="one")
     base = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{account.namespace}"
-    kubernetes.rest().post(f"{base}/roles", {"metadata": {"name": "more"}, "rules": [CREATE_MAPS]})
+    kubernetes.rest().post(f"{base}/roles", {"metadata": {"name": "more"}, "rules": [CREATE_MAPS, LIST_PODS]})
     before = kubernetes.rest().get(f"{base}/roles/one")["rules"]
     bind(kubernetes, account, base)
     with pytest.raises(NotReady, match="the server refuses"):
@@ -110,12 +109,14 @@ def test_a_right_that_it_has_from_elsewhere_fails_the_test(
 
 
 def bind(kubernetes: Kubernetes, account: Cluster, base: str) -> None:
-    """Give the account the role `more` too."""
+    """Give the account the role `more` too; what it gives is known when this returns."""
     subject = {"kind": "ServiceAccount", "name": "one", "namespace": account.namespace}
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "more"}
     kubernetes.rest().post(
         f"{base}/rolebindings", {"metadata": {"name": "more"}, "roleRef": role, "subjects": [subject]}
     )
+    with Rest(account) as rest:
+        await_right(rest, LIST_PODS, account.namespace)
 
 
 def test_an_administrator_has_no_role_to_change(revoke: Revoke, namespace: Cluster) -> None:
