@@ -10,6 +10,7 @@ import pytest
 
 from servicekit.testing import Served
 from testinfra.endpoints import Cluster
+from testinfra.faults.requests import answered
 
 PROMETHEUS = "/api/v1/signals/prometheus"
 CREATE: dict[str, Any] = {"verb": "create", "resource": "remediationrequests"}
@@ -69,7 +70,7 @@ def test_a_throttled_gateway_obeys(
         answer = client.post(PROMETHEUS, json=alert())
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) >= 1
-    refused = attempts(**CREATE, at_least=3)
+    refused = attempts(**CREATE, when=answered, at_least=3)
     assert [each.code for each in refused] == [429] * 3
     assert all(pause >= 1.0 for pause in refused.spacing())
     assert client.post(PROMETHEUS, json=alert()).status_code == 201
@@ -83,7 +84,7 @@ def test_a_right_taken_away_is_not_repeated(
     with revoke(account, MAKE):
         answer = client.post(PROMETHEUS, json=alert())
         assert (answer.status_code, answer.json()["type"]) == (503, "urn:problem-type:kubernetes-forbidden")
-    assert [each.code for each in attempts(**CREATE, at_least=1)] == [403]
+    assert [each.code for each in attempts(**CREATE, when=answered, at_least=1)] == [403]
     assert client.post(PROMETHEUS, json=alert()).status_code == 201
     only()
 
@@ -116,5 +117,5 @@ def test_an_object_that_the_schema_refuses(
     monkeypatch.setattr("gateway.resources.LABEL_LIMIT", 1000)
     answer = client.post(PROMETHEUS, json=alert(labels={"long": "x" * 64}))
     assert (answer.status_code, answer.json()["type"]) == (400, "urn:problem-type:refused-by-kubernetes")
-    assert [each.code for each in attempts(**CREATE, at_least=1)] == [422]
+    assert [each.code for each in attempts(**CREATE, when=answered, at_least=1)] == [422]
     assert "gateway_retry_attempts_total{" not in client.get("/metrics").text

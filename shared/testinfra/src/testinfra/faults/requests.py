@@ -74,6 +74,11 @@ class Attempts(tuple[Attempt, ...]):
         return [*([f"({left_out} earlier ones)"] if left_out > 0 else []), *map(str, self[-_SHOWN:])]
 
 
+def answered(attempt: Attempt) -> bool:
+    """For `when`: only what has its answer. A server writes it into its log a moment after the client has it."""
+    return attempt.code > 0
+
+
 class Which(TypedDict, total=False):
     """The arguments that say which requests are meant; see `Match`."""
 

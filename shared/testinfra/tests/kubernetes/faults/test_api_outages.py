@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 import urllib3
 
+from shared.testinfra.tests.kubernetes.faults.objects import a_map
 from testinfra.endpoints import Cluster
 from testinfra.errors import Misconfigured, NotReady
 from testinfra.faults.interceptor import Interceptor
@@ -22,10 +23,6 @@ from testinfra.kubernetes.rest import Rest
 # close the socket.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 HOWS = ["stop", "kill", "pause"]
-
-
-def a_map(name: str) -> dict[str, object]:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
 
 
 @pytest.mark.parametrize("how", HOWS)

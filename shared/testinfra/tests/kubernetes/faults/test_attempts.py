@@ -8,20 +8,18 @@ import time
 
 import pytest
 
+from shared.testinfra.tests.kubernetes.faults.objects import a_map
 from testinfra.endpoints import Cluster
 from testinfra.errors import NotAvailable
 from testinfra.faults.audit import AuditLog
 from testinfra.faults.interceptor import Interceptor
+from testinfra.faults.requests import answered
 from testinfra.faults.rules import NotSeen
 from testinfra.kubernetes.clients import Kubernetes
 from testinfra.kubernetes.rest import ApiError, Rest
 from testinfra.kubernetes_fixtures import ServiceAccounts
 
 READ_MAPS = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list"]}
-
-
-def a_map(name: str) -> dict[str, object]:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
 
 
 def test_each_request_is_there_with_its_answer(kubernetes: Kubernetes, maps: str, attempts: AuditLog) -> None:
@@ -33,7 +31,7 @@ def test_each_request_is_there_with_its_answer(kubernetes: Kubernetes, maps: str
     with pytest.raises(ApiError):
         rest.get(f"{maps}/none")
     rest.delete(f"{maps}/one")
-    found = attempts(resource="configmaps", at_least=4)
+    found = attempts(resource="configmaps", when=answered, at_least=4)
     assert [(one.verb, one.name, one.code) for one in found] == [
         ("create", "one", 201),
         ("get", "one", 200),
@@ -62,7 +60,7 @@ def test_who_asked_is_told(service_account: ServiceAccounts, maps: str, attempts
     with Rest(account) as rest:
         rest.request("GET", maps, headers={"User-Agent": "the-service/7"})
     user = f"system:serviceaccount:{namespace.namespace}:asker"
-    (found,) = attempts(user=user, user_agent="the-service/*", at_least=1)
+    (found,) = attempts(user=user, user_agent="the-service/*", when=answered, at_least=1)
     assert (found.user, found.user_agent, found.code) == (user, "the-service/7", 200)
 
 
@@ -100,6 +98,7 @@ def test_a_request_under_way_counts_already(kubernetes: Kubernetes, maps: str, a
 def test_fewer_than_asked_fail_with_what_was_seen(kubernetes: Kubernetes, maps: str, attempts: AuditLog) -> None:
     """The message lists the requests that were made."""
     kubernetes.rest().get(maps)
+    attempts(verb="list", when=answered, at_least=1)
     with pytest.raises(NotSeen, match=r"1 of at least 2 requests were made within 0.2 s") as caught:
         attempts(verb="list", at_least=2, within=0.2)
     assert f"list {maps} -> 200" in str(caught.value)

@@ -12,6 +12,7 @@ from testinfra.endpoints import Cluster
 from testinfra.errors import Misconfigured, NotAvailable, NotReady
 from testinfra.faults.audit import AuditLog
 from testinfra.faults.kubernetes_fixtures import Throttling
+from testinfra.faults.requests import answered
 from testinfra.faults.throttle import _LEVELS, _SCHEMAS, _WEBHOOKS
 from testinfra.kubernetes.clients import Kubernetes
 from testinfra.kubernetes.rest import ApiError, Rest
@@ -57,7 +58,7 @@ def test_every_request_is_refused_while_it_lasts(
         assert all(int(answer.headers["Retry-After"]) >= 1 for answer in answers)
         assert kubernetes.rest().get(maps)["items"] is not None
     assert raw(account, maps).status == 200
-    codes = [one.code for one in attempts(verb="list", user="system:serviceaccount:*", at_least=11)]
+    codes = [one.code for one in attempts(verb="list", user="system:serviceaccount:*", when=answered, at_least=11)]
     assert codes == [429] * 10 + [200]
     assert leftovers(kubernetes, throttling.name) == []
 
