@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from datastorage import DatastorageSettings, create_app
 from dbschema import Migrations
-from servicekit.testing import Served, serve_in_thread
+from servicekit.testing import Served, sample, serve_in_thread
 from testinfra.endpoints import Postgres, Redis
 from testinfra.servers.ready import wait_until
 
@@ -241,14 +241,4 @@ def waiting(db: psycopg.Connection[Any], postgres_schema: Postgres) -> Callable[
 @pytest.fixture
 def metric(client: httpx.Client) -> Callable[..., float]:
     """Give a function that reads one sample of the service's metrics; 0 where it was never touched."""
-
-    def read(name: str, **labels: str) -> float:
-        wanted = {f'{label}="{value}"' for label, value in labels.items()}
-        for line in client.get("/metrics").text.splitlines():
-            head, _, value = line.rpartition(" ")
-            own, _, rest = head.partition("{")
-            if own == name and wanted == set(rest.rstrip("}").split(",")) - {""}:
-                return float(value)
-        return 0.0
-
-    return read
+    return lambda name, **labels: sample(client.get("/metrics").text, name, **labels)

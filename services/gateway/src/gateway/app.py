@@ -83,7 +83,6 @@ def create_app(settings: GatewaySettings, load: Callable[[], GatewaySettings] = 
         metrics=parts.metrics,
     )
     app.include_router(routes.router())
-    app.openapi()  # FastAPI would make the routes at the first request, and of two apps in one process not safely
     return app
 
 

@@ -100,6 +100,16 @@ class ServiceApp(FastAPI):
             responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
         )
 
+    def make_routes(self) -> None:
+        """Have FastAPI make the routes of included routers now.
+
+        It makes them at the first request that gets so far, which then waits, and of two apps in one process not
+        safely: each takes the other's warning filters away.
+        """
+        scope = {"type": "http", "method": "OPTIONS", "path": "/", "root_path": "", "headers": []}
+        for route in self.routes:
+            route.matches(scope)
+
     async def _livez(self) -> dict[str, str]:
         return {"status": "alive"}
 

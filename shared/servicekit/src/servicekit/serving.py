@@ -64,6 +64,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Enter the app's resources, then listen."""
+        self.app.make_routes()
         await super().startup(sockets)
         for sock in sockets or ():
             _log.info("listening", address=_name(sock))

@@ -12,9 +12,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from servicekit import logs
 from servicekit.app import ServiceApp
 from servicekit.serving import Server, bind
+
+
+def sample(text: str, name: str, **labels: str) -> float:
+    """Read one sample out of a page of Prometheus' text format; 0 where it was never touched."""
+    every = (one for family in text_string_to_metric_families(text) for one in family.samples)
+    return next((one.value for one in every if one.name == name and one.labels == labels), 0.0)
+
 
 _START_HAS = 30.0
 _END_HAS = 40.0
