@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from testinfra import specs
 from testinfra.endpoints import Cluster
-from testinfra.errors import Leaked
+from testinfra.errors import Leaked, extra
 from testinfra.kubernetes.clients import Kubernetes
 from testinfra.kubernetes.namespaces import Namespaces
 from testinfra.kubernetes.rest import ApiError
@@ -92,7 +92,8 @@ class Clusters:
             return self._leased(self._stand.lease(spec))
         if not exclusive and (warm := self._stand.warm(spec)):
             return self._leased(warm)
-        from testinfra.kubernetes.fake.server import FakeServer  # noqa: PLC0415 - only where the fake is asked for
+        with extra("kubernetes"):
+            from testinfra.kubernetes.fake.server import FakeServer  # noqa: PLC0415 - only where the fake is asked for
 
         workplace = self._own_workplace()
         folder = workplace.folder / self._stand.names("fake").next()

@@ -6,7 +6,8 @@ Rule 2: an error can be written down by the process that met it and raised again
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 
@@ -68,6 +69,18 @@ class Leaked(StandError):  # noqa: N818 - see NotAvailable
 
 class Misconfigured(StandError):  # noqa: N818 - see NotAvailable
     """An option, a variable or a marker has a value that means nothing here."""
+
+
+@contextlib.contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Around imports that the extra `name` of this package brings: say so where one is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as exc:
+        raise NotAvailable(
+            f"the package {exc.name} is not installed, which {name} needs",
+            next_step=f"pip install 'testinfra-stand[{name}]'",
+        ) from exc
 
 
 _TYPES: Mapping[str, type[StandError]] = {

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from testinfra import specs
 from testinfra.endpoints import Postgres, Redis
+from testinfra.errors import extra
 from testinfra.names import Names
 from testinfra.options import Options
 from testinfra.servers.backend import Spec
@@ -98,7 +99,8 @@ class Stand:
     def clusters(self) -> Clusters:
         """Give the API servers of this process."""
         if self._clusters is None:
-            from testinfra.clusters import Clusters  # noqa: PLC0415 - imports urllib3
+            with extra("kubernetes"):
+                from testinfra.clusters import Clusters  # noqa: PLC0415 - imports urllib3
 
             self._clusters = Clusters(self)
         return self._clusters

@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from shared.testinfra.tests.sandbox import Finished, Sandbox
 
 WANTS = """
@@ -131,3 +133,17 @@ def test_a_full_disk_is_told_once(sandbox: Sandbox) -> None:
     assert done.stdout.count("likely cause: the disk is full") == 1, done.stdout + done.stderr
     assert "No space left on device" in done.stdout
     assert "TESTINFRA_STATE_DIR=<a directory on another disk>" in done.stdout
+
+
+@pytest.mark.parametrize("package", ["urllib3", "cryptography", "httptools"])
+def test_a_missing_extra_is_told_with_the_command_that_installs_it(sandbox: Sandbox, package: str) -> None:
+    """Not with a traceback of imports; a run that asks for no Kubernetes never looks for it."""
+    sandbox.write(
+        conftest=f"import sys; sys.modules[{package!r}] = None",
+        test_wants="def test_wants(namespace): raise AssertionError('it started')",
+        test_else="def test_else(testinfra_stand): pass",
+    )
+    done = sandbox.pytest("--kubernetes=fake")
+    assert (done.count("tests"), done.count("errors")) == (2, 1), done.output
+    assert f"the package {package} is not installed, which kubernetes needs" in done.output
+    assert "pip install 'testinfra-stand[kubernetes]'" in done.output

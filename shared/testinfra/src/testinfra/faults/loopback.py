@@ -17,17 +17,13 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from testinfra.errors import NotAvailable, NotReady
+from testinfra.errors import NotReady, extra
 from testinfra.kubernetes.certs import Authority, save
 from testinfra.servers.ports import LOOPBACK
 from testinfra.servers.ready import wait_until
 
-try:
+with extra("kubernetes"):
     from aiohttp import web
-except ModuleNotFoundError as exc:
-    raise NotAvailable(
-        "faults at the Kubernetes API need the package aiohttp", next_step="pip install 'testinfra-stand[kubernetes]'"
-    ) from exc
 
 T = TypeVar("T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -16,17 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from testinfra.errors import NotAvailable
+from testinfra.errors import extra
 
-try:
+with extra("kubernetes"):
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-except ModuleNotFoundError as exc:
-    raise NotAvailable(
-        "the Kubernetes servers need the package cryptography", next_step="pip install 'testinfra-stand[kubernetes]'"
-    ) from exc
 
 _VALID = dt.timedelta(days=30)
 _EARLY = dt.timedelta(hours=1)

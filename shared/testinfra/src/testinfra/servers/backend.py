@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from testinfra.errors import Misconfigured, NotAvailable
+from testinfra.errors import Misconfigured, extra
 from testinfra.servers.places import Place
 
 MODULES: Mapping[str, Mapping[str, str]] = {
@@ -97,12 +97,7 @@ def create(spec: Spec) -> Backend:
             f"there is no backend {spec.backend!r} for {spec.kind!r}",
             looked_at=[f"{kind}: {', '.join(names)}" for kind, names in MODULES.items()],
         )
-    try:
+    with extra(spec.kind):
         module = importlib.import_module(known[spec.backend])
-    except ModuleNotFoundError as exc:
-        raise NotAvailable(
-            f"{spec.kind} ({spec.backend}) needs the package {exc.name}, which is not installed",
-            next_step=f"pip install 'testinfra-stand[{spec.kind}]'",
-        ) from exc
     backend: Backend = module.create(spec.settings)
     return backend

@@ -24,14 +24,10 @@ from functools import cached_property
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
-from testinfra.errors import NotAvailable
+from testinfra.errors import extra
 
-try:
+with extra("kubernetes"):
     import httptools
-except ModuleNotFoundError as exc:
-    raise NotAvailable(
-        "the fake API server needs the package httptools", next_step="pip install 'testinfra-stand[kubernetes]'"
-    ) from exc
 
 _MOST_UNREAD = 64 * 2**20
 """Bytes that may wait for a client to read them."""
