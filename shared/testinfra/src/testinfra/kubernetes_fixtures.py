@@ -62,6 +62,7 @@ def namespace(request: pytest.FixtureRequest, testinfra_stand: Stand, testinfra_
     failures.note(request.node, testinfra_plane.lease, given)
     yield given
     namespaces.give_back(given)
+    testinfra_plane.kubernetes.forget(given.namespace)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ Rule 2: nothing of the official client is imported before a test asks for it: it
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,7 @@ class Kubernetes:
         """Stand on `endpoint`."""
         self.endpoint = endpoint
         self._rests: dict[Cluster, Rest] = {}
-        self._closing: list[Callable[[], Any]] = []
+        self._clients: list[tuple[Cluster, client.ApiClient]] = []
         self._crds = Crds(self.rest())
 
     def __repr__(self) -> str:
@@ -48,11 +47,11 @@ class Kubernetes:
         return self._rests[wanted]
 
     def client(self, endpoint: Cluster | None = None) -> client.ApiClient:
-        """Make an `ApiClient` of the official client, for `kubernetes.client.CoreV1Api(...)`; closed at the end."""
+        """Make the official `ApiClient`, for `kubernetes.client.CoreV1Api(...)`; closed with its namespace."""
         from kubernetes import client  # noqa: PLC0415 - see Rule 2
 
         made = client.ApiClient(self._configured(client.Configuration(), endpoint))
-        self._closing.append(made.close)
+        self._clients.append((endpoint or self.endpoint, made))
         return made
 
     def async_client(self, endpoint: Cluster | None = None) -> aio.client.ApiClient:
@@ -78,9 +77,16 @@ class Kubernetes:
         """Install the CustomResourceDefinitions of a YAML file or of a folder of them; see `Crds.install`."""
         return self._crds.install(Path(path))
 
+    def forget(self, namespace: str) -> None:
+        """Close the clients of endpoints in this namespace: a session has hundreds of them, each with its sockets."""
+        for endpoint in [one for one in self._rests if one.namespace == namespace]:
+            self._rests.pop(endpoint).close()
+        for endpoint, made in self._clients:
+            if endpoint.namespace == namespace:
+                made.close()  # type: ignore[no-untyped-call]  # the package has no types
+        self._clients = [(endpoint, made) for endpoint, made in self._clients if endpoint.namespace != namespace]
+
     def close(self) -> None:
-        """Close what was given out."""
-        for close in self._closing:
-            close()
-        for rest in self._rests.values():
-            rest.close()
+        """Close all that was given out."""
+        for namespace in {one.namespace for one in [*self._rests, *(endpoint for endpoint, _ in self._clients)]}:
+            self.forget(namespace)

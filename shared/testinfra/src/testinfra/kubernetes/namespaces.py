@@ -28,7 +28,8 @@ from testinfra.names import Names, owner_of
 from testinfra.servers.ready import wait_until
 
 _PATH = "/api/v1/namespaces"
-_OURS = "app.kubernetes.io/managed-by=testinfra"
+_LABEL, _US = "app.kubernetes.io/managed-by", "testinfra"
+_OURS = f"{_LABEL}={_US}"
 _HOST = "testinfra/host"
 _OLD_SECONDS = 24 * 3600
 """Age at which a namespace made on another machine counts as left behind: no run lasts that long."""
@@ -52,14 +53,15 @@ class Namespaces:
         self._within = within
         self._given_back: list[str] = []
         workplace.claim(names.owner)
-        self.swept = self._sweep() if outlives else []
+        if outlives:
+            self._sweep()
 
     def take(self) -> Cluster:
         """Make a fresh namespace; gives the endpoint with it, and a kubeconfig that has it as the default one."""
         name = self._names.next_label()
         metadata = {
             "name": name,
-            "labels": dict([_OURS.split("=")]),
+            "labels": {_LABEL: _US},
             "annotations": {_HOST: socket.gethostname()},
         }
         self._rest.post(_PATH, {"metadata": metadata})
@@ -118,9 +120,8 @@ class Namespaces:
             " the finalizers of what it makes, or run what removes them",
         )
 
-    def _sweep(self) -> list[str]:
-        """Ask for the deletion of what dead runs left; gives the names."""
-        swept = []
+    def _sweep(self) -> None:
+        """Ask for the deletion of what dead runs left."""
         for found in self._rest.get(_PATH, labelSelector=_OURS)["items"]:
             name = str(found["metadata"]["name"])
             owner = owner_of(name)
@@ -128,8 +129,6 @@ class Namespaces:
                 continue
             with contextlib.suppress(ApiError):  # another run sweeps too
                 self._delete(name)
-                swept.append(name)
-        return swept
 
     def _is_dead(self, owner: str, metadata: dict[str, Any]) -> bool:
         if metadata.get("annotations", {}).get(_HOST) == socket.gethostname():
