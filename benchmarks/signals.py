@@ -40,8 +40,8 @@ _FEW, _MANY = 10_000, 100_000
 _PERCENTILES = (50, 95, 99)
 _PATH = "/api/v1/signals/prometheus"
 _CRDS = Path(__file__).parents[1] / "services" / "gateway" / "crds"
-_ECHO = Path(__file__).with_name("signals_echo.py")
-_ECHO_PEER = "plain Starlette, which sends the body back"
+ECHO = Path(__file__).with_name("signals_echo.py")
+ECHO_PEER = "plain Starlette, which sends the body back"
 _CLIENT_PEER = "the official client's asyncio side, the same objects"
 
 
@@ -73,13 +73,20 @@ def _alert(number: int, namespace: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _body(number: int, namespace: str) -> bytes:
-    webhook = {"version": "4", "status": "firing", "receiver": "gateway", "alerts": [_alert(number, namespace)]}
-    return json.dumps(webhook).encode()
+def webhook(number: int, namespace: str) -> bytes:
+    """Give what Alertmanager sends about problem `number`."""
+    sent = {"version": "4", "status": "firing", "receiver": "gateway", "alerts": [_alert(number, namespace)]}
+    return json.dumps(sent).encode()
+
+
+def request(content: bytes) -> bytes:
+    """Make the HTTP request that posts it."""
+    head = f"POST {_PATH} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
+    return f"{head}\r\n\r\n".encode() + content
 
 
 @contextmanager
-def _cluster() -> Iterator[Cluster]:
+def api_server() -> Iterator[Cluster]:
     """Lease an API server with the definition and a namespace."""
     stand = Stand(Options(kubernetes="apiserver"), scope=f"b{os.getpid():x}"[-8:])
     try:
@@ -94,7 +101,8 @@ def _cluster() -> Iterator[Cluster]:
 
 
 @contextmanager
-def _gateway(cluster: Cluster) -> Iterator[Service]:
+def serving_gateway(cluster: Cluster) -> Iterator[Service]:
+    """Run the gateway as a process."""
     environment = {
         "GATEWAY_KUBECONFIG": cluster.kubeconfig,
         "GATEWAY_NAMESPACES": cluster.namespace,
@@ -102,12 +110,13 @@ def _gateway(cluster: Cluster) -> Iterator[Service]:
         "GATEWAY_AUTH": "off",
         "GATEWAY_SHUTDOWN_GRACE": "0",
     }
-    with _running(python_module("gateway"), environment, "GATEWAY_SOCKET_FD") as service:
+    with serving(python_module("gateway"), environment, "GATEWAY_SOCKET_FD") as service:
         yield service
 
 
 @contextmanager
-def _running(command: list[str], environment: dict[str, str], socket_variable: str) -> Iterator[Service]:
+def serving(command: list[str], environment: dict[str, str], socket_variable: str) -> Iterator[Service]:
+    """Run a program on a socket handed over."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "service.log"
         service = Service(command, environment=environment, socket_variable=socket_variable, log=log)
@@ -140,8 +149,7 @@ async def _over_http(service: Service, bodies: Sequence[bytes], count: int, want
     connections: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
     for _ in range(_AT_ONCE):
         connections.put_nowait(await asyncio.open_connection(service.host, service.port))
-    head = f"POST {_PATH} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: "
-    requests = [f"{head}{len(body)}\r\n\r\n".encode() + body for body in bodies]
+    requests = [request(body) for body in bodies]
 
     async def send(number: int) -> None:
         reader, writer = connections.get_nowait()
@@ -190,40 +198,40 @@ async def _by_the_client(cluster: Cluster) -> Round:
 
 
 def _duplicates_round(service: Service, namespace: str) -> Round:
-    return _post(service, (_body(number, namespace) for number in range(_PROBLEMS)), _DUPLICATES, b"202")
+    return _post(service, (webhook(number, namespace) for number in range(_PROBLEMS)), _DUPLICATES, b"202")
 
 
 def _echo_round() -> Round:
-    with _running([sys.executable, str(_ECHO)], {}, "ECHO_SOCKET_FD") as service:
-        return _post(service, (_body(number, "bench") for number in range(_PROBLEMS)), _DUPLICATES, b"200")
+    with serving([sys.executable, str(ECHO)], {}, "ECHO_SOCKET_FD") as service:
+        return _post(service, (webhook(number, "bench") for number in range(_PROBLEMS)), _DUPLICATES, b"200")
 
 
 def _new_round() -> Round:
-    with _cluster() as cluster, _gateway(cluster) as service:
-        return _post(service, (_body(number, cluster.namespace) for number in range(_NEW)), _NEW, b"201")
+    with api_server() as cluster, serving_gateway(cluster) as service:
+        return _post(service, (webhook(number, cluster.namespace) for number in range(_NEW)), _NEW, b"201")
 
 
 def _client_round() -> Round:
-    with _cluster() as cluster:
+    with api_server() as cluster:
         return asyncio.run(_by_the_client(cluster))
 
 
 def duplicates(runs: int) -> list[Result]:
     """Measure repeated signals."""
     ours, theirs = [], []
-    with _cluster() as cluster, _gateway(cluster) as service:
+    with api_server() as cluster, serving_gateway(cluster) as service:
         namespace = cluster.namespace
-        _post(service, (_body(number, namespace) for number in range(_PROBLEMS)), _PROBLEMS, b"201")
+        _post(service, (webhook(number, namespace) for number in range(_PROBLEMS)), _PROBLEMS, b"201")
         for counted in [False, *[True] * runs]:
             gateway, echo = _duplicates_round(service, namespace), _echo_round()
             if counted:
                 ours.append(gateway)
                 theirs.append(echo)
     busy = Result(
-        name="gateway_duplicates_cpu", unit="1/cpu s", peer=_ECHO_PEER, more_is_better=True,
+        name="gateway_duplicates_cpu", unit="1/cpu s", peer=ECHO_PEER, more_is_better=True,
         ours=[each.cpu_rate for each in ours], theirs=[each.cpu_rate for each in theirs],
     )  # fmt: skip
-    return [*_results("gateway_duplicates", _ECHO_PEER, ours, theirs), busy]
+    return [*_results("gateway_duplicates", ECHO_PEER, ours, theirs), busy]
 
 
 def new(runs: int) -> list[Result]:
@@ -239,9 +247,9 @@ def new(runs: int) -> list[Result]:
 
 def memory() -> list[Result]:
     """Measure the gateway's resident memory after many signals of a hundred problems against that after few."""
-    with _cluster() as cluster, _gateway(cluster) as service:
+    with api_server() as cluster, serving_gateway(cluster) as service:
         namespace = cluster.namespace
-        bodies = [_body(number, namespace) for number in range(_PROBLEMS)]
+        bodies = [webhook(number, namespace) for number in range(_PROBLEMS)]
         _post(service, bodies, _PROBLEMS, b"201")
         process = psutil.Process(service.pid)
         _post(service, bodies, _FEW, b"202")
