@@ -20,12 +20,12 @@ from testinfra.kubernetes.clients import Kubernetes
 from testinfra.kubernetes.namespaces import Namespaces
 from testinfra.kubernetes.rest import ApiError
 from testinfra.kubernetes.workplace import Workplace
+from testinfra.leases import Leases
 from testinfra.servers.places import state_root
 
 if TYPE_CHECKING:
     from testinfra.kubernetes.fake.server import FakeServer
     from testinfra.servers.share import Lease
-    from testinfra.stand import Stand
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Plane:
 class Clusters:
     """The API servers of one process."""
 
-    def __init__(self, stand: Stand) -> None:
-        """Hold none yet."""
-        self._stand = stand
+    def __init__(self, leases: Leases) -> None:
+        """Hold none yet; what is leased is leased through `leases`."""
+        self._leases = leases
         self._shared: Plane | None = None
         self._lone: list[Plane] = []
         self._free: list[Plane] = []
@@ -82,21 +82,21 @@ class Clusters:
             self._free.append(plane)
 
     def _start(self, *, exclusive: bool) -> Plane:
-        options = self._stand.options
+        options = self._leases.options
         if exclusive and options.kubernetes == "external":
             options = dataclasses.replace(options, kubernetes="apiserver")  # nobody breaks somebody else's
-        token = self._stand.names("lone").next() if exclusive else ""
-        with self._stand.uncaptured():
+        token = self._leases.names("lone").next() if exclusive else ""
+        with self._leases.uncaptured():
             spec = specs.kubernetes(options, exclusive=token, plane=self._plane())
         if options.kubernetes != "fake":
-            return self._leased(self._stand.lease(spec))
-        if not exclusive and (warm := self._stand.warm(spec)):
+            return self._leased(self._leases.lease(spec))
+        if not exclusive and (warm := self._leases.warm(spec)):
             return self._leased(warm)
         with extra("kubernetes"):
             from testinfra.kubernetes.fake.server import FakeServer  # noqa: PLC0415 - only where the fake is asked for
 
         workplace = self._own_workplace()
-        folder = workplace.folder / self._stand.names("fake").next()
+        folder = workplace.folder / self._leases.names("fake").next()
         folder.mkdir(mode=0o700)
         server = FakeServer(folder, port=0 if exclusive else options.kubernetes_port)
         return Plane(Kubernetes(Cluster(**server.start())), workplace, fake=server)
@@ -109,18 +109,18 @@ class Clusters:
 
     @property
     def _owner(self) -> str:
-        return self._stand.names("clients").owner
+        return self._leases.names("clients").owner
 
     def _own_workplace(self) -> Workplace:
         """Give the folder for what is about servers that do not end with the run, or that have no place."""
         if self._workplace is None:
-            self._workplace = Workplace(state_root(self._stand.options.state_dir), self._owner)
+            self._workplace = Workplace(state_root(self._leases.options.state_dir), self._owner)
         return self._workplace
 
     def _plane(self) -> int:
         """Say which of several control planes is this worker's."""
-        number = int(self._stand.worker[2:]) if self._stand.worker.startswith("gw") else 0
-        return number % max(1, self._stand.options.kubernetes_servers)
+        number = int(self._leases.worker[2:]) if self._leases.worker.startswith("gw") else 0
+        return number % max(1, self._leases.options.kubernetes_servers)
 
     def namespaces(self, plane: Plane, service: str) -> Namespaces:
         """Give what makes namespaces on `plane`, called after `service`."""
@@ -129,7 +129,7 @@ class Clusters:
             self._namespaces[key] = Namespaces(
                 plane.kubernetes.rest(),
                 plane.kubernetes.endpoint,
-                self._stand.names(service),
+                self._leases.names(service),
                 plane.workplace,
                 outlives=plane.outlives,
             )
@@ -161,4 +161,4 @@ class Clusters:
         if plane.workplace is not self._workplace:
             plane.workplace.close()
         if plane.lease:
-            self._stand.release(plane.lease)
+            self._leases.release(plane.lease)

@@ -1,26 +1,21 @@
-"""What one pytest process holds of the stand: its options, its leases, and who it is in each server.
+"""What one pytest process has of the stand: its servers, and what makes a place of its own in each for every test.
 
 Rule: nothing is started, leased or imported before a test asks for it; all of it is given up in `close`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import tomllib
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testinfra import specs
 from testinfra.endpoints import Postgres, Redis
 from testinfra.errors import extra
-from testinfra.names import Names
+from testinfra.leases import Leases
 from testinfra.options import Options
-from testinfra.servers.backend import Spec
-from testinfra.servers.places import UP_SCOPE, state_root
 
 if TYPE_CHECKING:
     from testinfra.clusters import Clusters
@@ -47,54 +42,17 @@ def project_of(folder: Path) -> str:
     return folder.name or "test"
 
 
-class Stand:
+class Stand(Leases):
     """The stand as one process sees it."""
 
     def __init__(self, options: Options, *, scope: str, worker: str = "main", workers: int = 1) -> None:
         """Take what was asked for; `scope` is what all processes of the run share."""
-        self.options = options
-        self.scope = scope
-        self.worker = worker
+        super().__init__(options, scope=scope, worker=worker)
         self.workers = workers
-        self.uncaptured: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
-        """Around what may take minutes and says how far it is: lets its words through pytest's capture."""
-        self.leases: dict[str, Lease] = {}
         self._tenants: dict[str, Tenant] = {}
         self._isolations: dict[tuple[str, str], Isolation] = {}
         self._databases: dict[str, LogicalDatabases | PrefixedLogins] = {}
-        self._names: dict[str, Names] = {}
         self._clusters: Clusters | None = None
-
-    def names(self, service: str) -> Names:
-        """Give the maker of names for `service` in this process."""
-        service = self.options.service or service
-        return self._names.setdefault(service, Names(service=service, worker=self.worker))
-
-    def lease(self, spec: Spec) -> Lease:
-        """Lease the server of `spec` once for this process."""
-        from testinfra.servers.share import lease  # noqa: PLC0415 - not before a test asks for a server
-
-        if spec.key not in self.leases:
-            port = 0 if spec.exclusive else int(getattr(self.options, f"{spec.kind}_port"))
-            self.leases[spec.key] = lease(
-                spec,
-                root=state_root(self.options.state_dir),
-                scope=self.scope,
-                terms=specs.terms(self.options, port=port),
-                use_warm=self.options.warm,
-            )
-        return self.leases[spec.key]
-
-    def warm(self, spec: Spec) -> Lease | None:
-        """Lease the server of `spec` only if `testinfra up` keeps one."""
-        root = state_root(self.options.state_dir)
-        if not self.options.warm or not (root / UP_SCOPE / spec.key).is_dir():
-            return None
-        from testinfra.servers.share import find_warm  # noqa: PLC0415 - not where there is none
-
-        if spec.key not in self.leases and (held := find_warm(spec, root)):
-            self.leases[spec.key] = held
-        return self.leases.get(spec.key)
 
     def clusters(self) -> Clusters:
         """Give the API servers of this process."""
@@ -125,12 +83,6 @@ class Stand:
         """Lease a Redis that nobody else has; give it back with `release`."""
         held = self.lease(specs.redis(self._embedded, exclusive=self.names("lone").next()))
         return held, Redis(**held.endpoint)
-
-    def release(self, held: Lease) -> None:
-        """Give one server up before the run's end."""
-        for key in [key for key, lease in self.leases.items() if lease is held]:
-            del self.leases[key]
-        held.release()
 
     def redis(self) -> Redis:
         """Give the shared Redis, logical database 0."""
