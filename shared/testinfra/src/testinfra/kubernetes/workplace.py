@@ -4,6 +4,8 @@ Rule 1: the folder is ours alone, and is removed when the process is done; one t
         the next that begins.
 Rule 2: that a process lives is told by the flock it holds, which the kernel drops with it. Folder and lock are named as
         those of a server's place, so that every sweep of places takes them too.
+Rule 3: a lock bears its name when it is held, and not a moment before: a sweep in between would take it for a dead
+        one's, and with it all that its owner has on a server that others use as well.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from testinfra.servers.places import is_held, take_flock
 
 _FOLDER = "clients"
 _LOCK = ".lock"
+_DRAFT = ".draft"
 
 
 class Workplace:
@@ -36,11 +39,18 @@ class Workplace:
 
     def claim(self, owner: str) -> None:
         """Show that what bears the name `owner` is this process's, and in use."""
+        draft = self._root / (owner + _DRAFT)
         while owner not in self._locks:
-            # Who leaves at the same moment may remove the folder, so it is made as often as needed.
+            # Who leaves at the same moment may remove the folder, and a sweep may look at the draft, or remove it.
             self._root.mkdir(mode=0o700, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):
-                self._locks[owner] = take_flock(self._root / (owner + _LOCK))
+            with contextlib.suppress(FileNotFoundError, BlockingIOError):
+                lock = take_flock(draft)
+                try:
+                    draft.rename(self._root / (owner + _LOCK))
+                except FileNotFoundError:
+                    os.close(lock)
+                    raise
+                self._locks[owner] = lock
 
     def written(self, endpoint: Cluster, name: str) -> Cluster:
         """Write `endpoint` as the kubeconfig `<name>.kubeconfig`; gives the endpoint with that file."""
@@ -64,6 +74,9 @@ class Workplace:
             if not is_held(lock):
                 shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
                 lock.unlink(missing_ok=True)
+        for draft in self._root.glob("*" + _DRAFT):
+            if not is_held(draft):
+                draft.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Remove the folder."""
