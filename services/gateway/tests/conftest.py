@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import hypothesis
 import pytest
 from pydantic import SecretStr
 
@@ -22,6 +23,9 @@ from gateway.app import GatewayApp
 from servicekit.testing import Served, sample, serve_in_thread
 from testinfra.endpoints import Cluster, Redis
 from testinfra.servers.ready import wait_until
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing of it
+hypothesis.settings.load_profile("any machine")
 
 if TYPE_CHECKING:
     from testinfra.kubernetes.clients import Kubernetes

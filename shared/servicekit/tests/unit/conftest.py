@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -14,10 +15,21 @@ import pytest
 from fastapi import APIRouter
 from pydantic import BaseModel, SecretStr
 
-from servicekit import Dependency, JsonRoute, ServiceApp, Settings, new_registry
+from servicekit import Dependency, JsonRoute, ServiceApp, Settings, logs, new_registry
 from servicekit.testing import Served, serve_in_thread
 
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading the system's certificates takes longer than a test
+
+
+@pytest.fixture
+def logs_put_back() -> Iterator[None]:
+    """Put the process's logs back to what they were: those of a program go to a stream that ends with the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    logs.to_standard_logging()
 
 
 class DemoSettings(Settings):

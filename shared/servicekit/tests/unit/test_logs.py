@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -14,16 +13,11 @@ from servicekit import logs
 
 
 @pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    """Configure the logs onto a stream, and put everything back afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
+def stream(logs_put_back: None) -> io.StringIO:
+    """Configure the logs onto a stream."""
     stream = io.StringIO()
     logs.configure("info", stream)
-    yield stream
-    root.handlers = handlers
-    root.setLevel(level)
-    logs.to_standard_logging()
+    return stream
 
 
 def test_structlog_and_logging_write_the_same_form(stream: io.StringIO) -> None:

@@ -73,6 +73,7 @@ def test_accepted_connections_answer_without_delay() -> None:
         assert sock.proto == socket.IPPROTO_TCP
 
 
+@pytest.mark.usefixtures("logs_put_back")
 def test_a_taken_port_is_told_in_one_sentence(
     make_demo: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_taken_port_is_told_in_one_sentence(
     assert "DEMO_PORT" in error
 
 
+@pytest.mark.usefixtures("logs_put_back")
 def test_a_descriptor_that_is_no_socket_is_told(
     make_demo: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

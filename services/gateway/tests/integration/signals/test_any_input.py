@@ -14,7 +14,6 @@ PATHS = ("/api/v1/signals/prometheus", "/api/v1/signals/kubernetes-event")
 REFUSED_OR_TAKEN = {201, 202, 400}
 ONE_GATEWAY = settings(
     max_examples=40,
-    deadline=None,  # a request's time is the machine's, not the input's
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # all inputs go to one gateway, as in life
 )
 JSON = st.recursive(
