@@ -10,9 +10,10 @@ import psycopg
 
 from benchmarks.result import Result
 from benchmarks.writes import servers
-from datastorage.database import conninfo
-from datastorage.embedding import DIMENSIONS, Vector, literal
-from datastorage.remediations import search_statement
+from datastorage.remediations import READ
+from servicekit.database import conninfo
+from servicekit.embedding import DIMENSIONS, Vector, literal
+from servicekit.searching import nearest
 
 _ROWS = 10_000
 _QUERIES = 100
@@ -31,7 +32,7 @@ def _vectors(generator: random.Random, number: int, centres: list[list[float]]) 
 
 
 def _ids(connection: psycopg.Connection[Any], vector: Vector) -> tuple[set[int], float]:
-    query, parameters = search_statement(vector, limit=_NEAREST, threshold=None, namespace=None)
+    query, parameters = nearest("remediation_audit", READ, vector, limit=_NEAREST)
     started = time.perf_counter()
     rows = connection.execute(query, parameters).fetchall()
     return {row[0] for row in rows}, (time.perf_counter() - started) * 1000
@@ -42,7 +43,10 @@ def recall() -> list[Result]:
     generator = random.Random(20261121)  # noqa: S311 - vectors, no secrets
     centres = [[generator.gauss(0, 1) for _ in range(DIMENSIONS)] for _ in range(_CLUSTERS)]
     found, fast, slow = [], [], []
-    with servers() as (_, postgres, _redis), psycopg.connect(conninfo(postgres.dsn, timeout=60)) as connection:
+    with (
+        servers() as (_, postgres, _redis),
+        psycopg.connect(conninfo(postgres.dsn, name="recall", timeout=60)) as connection,
+    ):
         with connection.cursor() as cursor:
             rows = enumerate(_vectors(generator, _ROWS, centres))
             cursor.executemany(_FILL, [(f"r-{number}", literal(vector)) for number, vector in rows])

@@ -112,6 +112,7 @@ def test_a_fresh_schema_has_nothing_else(connection: Connection) -> None:
         "audit_events_refuse_truncate",
         "ensure_partitions",
         "grant_application",
+        "grant_reader",
         "notification_audit",
         "notification_audit_id_seq",
         "notification_audit_set_updated_at",

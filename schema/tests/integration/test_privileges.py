@@ -1,8 +1,9 @@
-"""What the application's role may do: read and append; and that nobody changes an event."""
+"""What the application's role may do (read and append), what a reader's, and that nobody changes an event."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -30,19 +31,34 @@ def _migrated(connection: Connection) -> None:
     Migrations().apply(connection)
 
 
-@pytest.fixture
-def application(postgres_schema: Postgres, connection: Connection) -> Iterator[Connection]:
-    """Give a connection that acts as a role which was told by `grant_application`, and has nothing else."""
-    role = Identifier(f"{postgres_schema.schema}_app")
+@contextmanager
+def _granted(by: str, postgres_schema: Postgres, connection: Connection) -> Iterator[Connection]:
+    """Give a connection that acts as a role which was told by this function, and has nothing else."""
+    name = f"{postgres_schema.schema}_{by}"
+    role = Identifier(name)
     connection.execute(SQL("CREATE ROLE {0} NOLOGIN; GRANT {0} TO CURRENT_USER WITH SET TRUE").format(role))
     try:
-        connection.execute("SELECT grant_application(%s)", [f"{postgres_schema.schema}_app"])
+        connection.execute(SQL("SELECT {}(%s)").format(Identifier(by)), [name])
         with psycopg.connect(postgres_schema.dsn, autocommit=True) as own:
             own.execute(SQL("SET ROLE {}").format(role))
             yield own
     finally:
         grantee = SQL("GRANT {0} TO CURRENT_USER WITH INHERIT TRUE; DROP OWNED BY {0}; DROP ROLE {0}").format(role)
         connection.execute(grantee)
+
+
+@pytest.fixture
+def application(postgres_schema: Postgres, connection: Connection) -> Iterator[Connection]:
+    """Give a connection of the application's role."""
+    with _granted("grant_application", postgres_schema, connection) as own:
+        yield own
+
+
+@pytest.fixture
+def reader(postgres_schema: Postgres, connection: Connection) -> Iterator[Connection]:
+    """Give a connection of a reader's role."""
+    with _granted("grant_reader", postgres_schema, connection) as own:
+        yield own
 
 
 def test_the_application_reads_and_appends(application: Connection) -> None:
@@ -62,6 +78,16 @@ def test_the_application_changes_nothing(application: Connection, table: str, st
     column = "recipient" if table == "notification_audit" else "namespace"
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"permission denied|must be owner"):
         application.execute(statement.format(table).replace("namespace", column))
+
+
+@pytest.mark.parametrize(
+    "statement", [EVENT, NOTIFICATION, "UPDATE audit_events SET severity = 'low'", "CREATE TABLE o ()"]
+)
+def test_a_reader_reads_every_table_and_writes_none(reader: Connection, statement: str) -> None:
+    """No privilege but SELECT."""
+    assert [reader.execute(f"SELECT count(*) FROM {table}").fetchone() for table in TABLES] == [(0,)] * 4
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied"):
+        reader.execute(statement)
 
 
 def test_the_application_makes_partitions_and_no_other_tables(application: Connection) -> None:

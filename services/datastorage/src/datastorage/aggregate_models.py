@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from datastorage.fields import Strict
+from servicekit.fields import Strict
 
 Period = Literal["7d", "30d", "90d"]
 

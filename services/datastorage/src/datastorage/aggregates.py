@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from psycopg.rows import dict_row
-
 from datastorage.aggregate_models import (
     DayCount,
     NamespaceCount,
@@ -15,8 +11,8 @@ from datastorage.aggregate_models import (
     Trend,
     TrendQuestion,
 )
-from datastorage.database import Connection, Database
 from datastorage.metrics import StoreMetrics
+from servicekit.database import Database
 
 _BY_NAMESPACE = b"SELECT namespace, count(*) FROM resource_action_traces GROUP BY 1 ORDER BY 2 DESC, 1"
 _BY_SEVERITY = b"SELECT signal_severity AS severity, count(*) FROM resource_action_traces GROUP BY 1 ORDER BY 2 DESC, 1"
@@ -43,23 +39,15 @@ class Aggregates:
     async def by_namespace(self) -> NamespaceCounts:
         """Count by namespace, those with the most incidents first."""
         with self._metrics.read("aggregate_by_namespace"):
-            return NamespaceCounts(data=[NamespaceCount(**row) for row in await self._rows(_BY_NAMESPACE)])
+            return NamespaceCounts(data=[NamespaceCount(**row) for row in await self._database.rows(_BY_NAMESPACE)])
 
     async def by_severity(self) -> SeverityCounts:
         """Count by severity, those with the most incidents first."""
         with self._metrics.read("aggregate_by_severity"):
-            return SeverityCounts(data=[SeverityCount(**row) for row in await self._rows(_BY_SEVERITY)])
+            return SeverityCounts(data=[SeverityCount(**row) for row in await self._database.rows(_BY_SEVERITY)])
 
     async def trend(self, asked: TrendQuestion) -> Trend:
         """Count by day, oldest first, also the days without incidents."""
         with self._metrics.read("aggregate_trend"):
-            rows = await self._rows(_TREND, {"days": asked.days})
+            rows = await self._database.rows(_TREND, {"days": asked.days})
         return Trend(period=asked.period, data=[DayCount(**row) for row in rows])
-
-    async def _rows(self, query: bytes, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-        async def work(connection: Connection) -> list[dict[str, Any]]:
-            async with connection.cursor(row_factory=dict_row) as cursor:
-                await cursor.execute(query, parameters)
-                return await cursor.fetchall()
-
-        return await self._database.run(work)

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query
 
 from datastorage.aggregate_models import NamespaceCounts, SeverityCounts, Trend, TrendQuestion
 from datastorage.aggregates import Aggregates
-from datastorage.answers import answered
 from datastorage.success_rate_models import (
     DimensionsAnswer,
     DimensionsQuestion,
@@ -19,6 +18,7 @@ from datastorage.success_rate_models import (
 )
 from datastorage.success_rates import SuccessRates
 from servicekit import JsonRoute, problem_responses
+from servicekit.answers import answered
 
 _RATES, _COUNTS = "/api/v1/success-rate", "/api/v1/aggregate"
 

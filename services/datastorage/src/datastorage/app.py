@@ -10,12 +10,9 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
-from datastorage import minilm
 from datastorage.aggregates import Aggregates
 from datastorage.analysis_routes import AnalysisRoutes
-from datastorage.database import Database
 from datastorage.dead_letters import DeadLetterQueue
-from datastorage.embedding import Embedder, HashingEmbedder
 from datastorage.embedding_cache import CachedEmbedder
 from datastorage.event_routes import EventRoutes
 from datastorage.events import Events
@@ -34,6 +31,7 @@ from datastorage.traces import Traces
 from datastorage.vectors import Vectors
 from datastorage.writes import Writer
 from servicekit import Dependency, ServiceApp, new_registry
+from servicekit.database import Database
 
 _QUEUE_RETRIES = 3
 
@@ -45,6 +43,7 @@ def create_app(settings: DatastorageSettings) -> ServiceApp:
     redis = _redis(settings, timeout=settings.redis_timeout)
     database = Database(
         settings.postgres_dsn.get_secret_value(),
+        name="datastorage",
         pool_min=settings.pool_min,
         pool_max=settings.pool_max,
         timeout=settings.postgres_timeout,
@@ -56,7 +55,9 @@ def create_app(settings: DatastorageSettings) -> ServiceApp:
         timeout=settings.dlq_timeout,
         max_length=settings.dlq_max_length,
     )
-    embedder = _embedder(settings, redis, metrics)
+    embedder = settings.make_embedder()
+    if embedder is not None:
+        embedder = CachedEmbedder(embedder, redis, key_prefix=settings.redis_key_prefix, metrics=metrics)
     writer = Writer(queue, metrics)
     store = Store(Remediations(database), embedder, metrics)
     notifications = Notifications(database, metrics)
@@ -95,13 +96,6 @@ def create_app(settings: DatastorageSettings) -> ServiceApp:
     ):
         app.include_router(routes.router())
     return app
-
-
-def _embedder(settings: DatastorageSettings, redis: Redis, metrics: StoreMetrics) -> Embedder | None:
-    if settings.embedder == "none":
-        return None
-    embedder = HashingEmbedder() if settings.embedder == "hashing" else minilm.MiniLMEmbedder(minilm.load())
-    return CachedEmbedder(embedder, redis, key_prefix=settings.redis_key_prefix, metrics=metrics)
 
 
 def _redis(settings: DatastorageSettings, *, timeout: float, retries: int = 0) -> Redis:

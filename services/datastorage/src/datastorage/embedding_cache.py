@@ -12,8 +12,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from datastorage.embedding import Embedder, Vector, packed, unpacked
 from datastorage.metrics import StoreMetrics
+from servicekit.embedding import Embedder, Vector, packed, unpacked
 
 TTL_SECONDS = 300
 _log = structlog.get_logger(__name__)

@@ -1,17 +1,8 @@
-"""What the store can fail with, in its own words; the routes turn them into problems."""
+"""What the store can fail with beyond what `servicekit.errors` has; the routes turn it into problems."""
 
 from __future__ import annotations
 
 from typing import Literal
-
-
-class UnavailableError(Exception):
-    """Postgres did not do it: it is away, too busy, or too slow. The same request may succeed later."""
-
-    def __init__(self, detail: str, *, reason: Literal["unavailable", "deadline"]) -> None:
-        """Take a sentence, and the word that the metrics count it by."""
-        super().__init__(detail)
-        self.reason: Literal["unavailable", "deadline"] = reason
 
 
 class QueueError(Exception):
@@ -31,11 +22,3 @@ class RepeatedError(Exception):
         super().__init__(f"{field} {value!r} is stored already")
         self.field = field
         self.value = value
-
-
-class NoEmbedderError(Exception):
-    """A text was to be searched, and this service makes no vectors."""
-
-    def __init__(self) -> None:
-        """Say what to do instead."""
-        super().__init__("this service makes no vectors of text (DATASTORAGE_EMBEDDER=none): give embedding instead")

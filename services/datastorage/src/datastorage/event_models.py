@@ -8,19 +8,8 @@ from uuid import UUID, uuid4
 
 from pydantic import AfterValidator, BaseModel, Field, JsonValue
 
-from datastorage.fields import (
-    Action,
-    JsonObject,
-    Milliseconds,
-    Name,
-    Namespace,
-    Pagination,
-    Paging,
-    Short,
-    Strict,
-    Time,
-    Version,
-)
+from datastorage.fields import JsonObject, Milliseconds, Namespace, Paging, Time, Version
+from servicekit.fields import Action, Name, Pagination, Short, Strict
 
 Category = Literal["gateway", "notification", "analysis", "signalprocessing", "workflow", "execution", "orchestration"]
 Outcome = Literal["success", "failure", "pending"]

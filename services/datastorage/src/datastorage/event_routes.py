@@ -8,11 +8,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 
-from datastorage.answers import answered, write_responses, written
+from datastorage.answers import write_responses, written
 from datastorage.event_models import EventBatch, EventFilter, EventIn, EventPage, EventsStored, EventStored
 from datastorage.events import Events
 from datastorage.writes import Writer
 from servicekit import JsonRoute, problem_responses
+from servicekit.answers import answered
 
 _PATH = "/api/v1/audit/events"
 

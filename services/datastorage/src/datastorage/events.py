@@ -19,13 +19,13 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from pydantic import TypeAdapter
 
-from datastorage.database import Connection, Database
 from datastorage.errors import RepeatedError
 from datastorage.event_models import Event, EventFilter, EventIn, EventPage, EventsStored, EventStored
 from datastorage.kinds import Kind, dump_record
-from datastorage.listing import Listing
 from datastorage.metrics import StoreMetrics, Write
 from datastorage.table import insert_into, is_same, values
+from servicekit.database import Connection, Database
+from servicekit.listing import Listing
 
 _TABLE = "audit_events"
 _INSERT = insert_into(_TABLE, EventIn, sql.SQL("ON CONFLICT DO NOTHING"))

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from datastorage.errors import RepeatedError, UnavailableError
+from datastorage.errors import RepeatedError
 from datastorage.known_fields import KNOWN_FIELDS
+from servicekit.errors import UnavailableError
 
 
 @dataclass

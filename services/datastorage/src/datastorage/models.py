@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, field_validator, model_validator
-from pydantic.config import JsonDict
+from pydantic import BaseModel, Field, JsonValue, ValidationInfo, field_validator
 
-from datastorage.fields import (
-    Action,
-    Embedding,
-    JsonObject,
-    Milliseconds,
-    Name,
-    Pagination,
-    Paging,
-    Short,
-    Strict,
-    Target,
-    Text,
-    Time,
-    Whole,
-)
+from datastorage.fields import JsonObject, Milliseconds, Paging, Target, Time
+from servicekit.fields import Action, Embedding, Name, Pagination, Short, Strict, Text, Whole
+from servicekit.searching import TextOrVector
 
 Phase = Literal["pending", "processing", "completed", "failed"]
 
@@ -115,30 +102,11 @@ class RemediationPage(BaseModel):
     pagination: Pagination
 
 
-_ONE_OF_BOTH: JsonDict = {
-    "oneOf": [
-        {"required": ["query"], "properties": {"query": {"type": "string"}}},
-        {"required": ["embedding"], "properties": {"embedding": {"type": "array"}}},
-    ]
-}
-
-
-class Search(Strict):
+class Search(TextOrVector):
     """What to look for: a text or a vector."""
 
-    model_config = ConfigDict(json_schema_extra=_ONE_OF_BOTH)
-
-    query: Text | None = None
-    embedding: Embedding | None = None
     limit: Annotated[int, Field(strict=True, ge=1, le=100), Whole] = 10
     threshold: Annotated[float, Field(strict=True, ge=0, le=1, description="The least similarity")] | None = None
-    namespace: Name | None = None
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.query is None) == (self.embedding is None):
-            raise ValueError("give one of query and embedding")
-        return self
 
 
 class SearchResult(BaseModel):

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
-from datastorage.fields import Name, Pagination, Paging, Strict, Text, Time, Whole
+from datastorage.fields import Paging, Time
+from servicekit.fields import Name, Pagination, Strict, Text, Whole
 
 Channel = Literal["email", "slack", "pagerduty", "sms"]
 NotificationStatus = Literal["sent", "failed", "acknowledged", "escalated"]

@@ -6,11 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from datastorage.answers import answered, write_responses, written
+from datastorage.answers import write_responses, written
 from datastorage.notification_models import Notification, NotificationFilter, NotificationIn, NotificationPage
 from datastorage.notifications import Notifications
 from datastorage.writes import Writer
 from servicekit import JsonRoute, problem_responses
+from servicekit.answers import answered
 
 _PATH = "/api/v1/audit/notifications"
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datastorage.database import Database
-from datastorage.listing import Listing
 from datastorage.metrics import StoreMetrics, Write
 from datastorage.notification_models import Notification, NotificationFilter, NotificationIn, NotificationPage
 from datastorage.table import Table
+from servicekit.database import Database
+from servicekit.listing import Listing
 
 _TABLE = "notification_audit"
 

@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager, suppress
 import psycopg
 import structlog
 
-from datastorage.database import Connection, Database
-from datastorage.errors import UnavailableError
+from servicekit.database import Connection, Database
+from servicekit.errors import UnavailableError
 
 _MONTHS_AHEAD = 1
 _DAY = 86_400.0

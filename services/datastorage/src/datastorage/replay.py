@@ -24,10 +24,11 @@ import structlog
 from redis.backoff import EqualJitterBackoff
 from redis.exceptions import RedisError
 
-from datastorage.errors import RepeatedError, UnavailableError
+from datastorage.errors import RepeatedError
 from datastorage.kinds import Kind
 from datastorage.metrics import StoreMetrics, Write
 from datastorage.queue_consumer import Entry, QueueConsumer
+from servicekit.errors import UnavailableError
 
 _BATCH = 16
 _SET_ASIDE = 100  # so many at most: with more of them something is wrong with all, and no new ones are taken

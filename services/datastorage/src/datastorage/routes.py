@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from datastorage.answers import RowId, answered, found, write_responses, written
+from datastorage.answers import write_responses, written
 from datastorage.models import (
     ListFilter,
     Remediation,
@@ -18,6 +18,7 @@ from datastorage.models import (
 from datastorage.store import Store
 from datastorage.writes import Writer
 from servicekit import JsonRoute, ProblemError, problem_responses
+from servicekit.answers import RowId, answered, found
 
 _PATH = "/api/v1/audit/remediations"
 

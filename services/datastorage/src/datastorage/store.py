@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datastorage.embedding import Embedder
-from datastorage.errors import NoEmbedderError
 from datastorage.metrics import StoreMetrics, Write
 from datastorage.models import ListFilter, Remediation, RemediationIn, RemediationPage, Search, SearchResult
 from datastorage.remediations import Remediations
 from datastorage.vectors import Vectors
+from servicekit.embedding import Embedder
 
 
 class Store:
@@ -37,11 +36,7 @@ class Store:
     async def search(self, asked: Search) -> SearchResult:
         """Return what is most alike; raise NoEmbedderError where a text is given and there is no embedder."""
         with self._metrics.read("search"):
-            vector = asked.embedding
-            if vector is None:
-                if self._embedder is None:
-                    raise NoEmbedderError
-                vector = await self._embedder.embed(asked.query or "")
+            vector = await asked.vector(self._embedder)
             found = await self._remediations.nearest(
                 vector, limit=asked.limit, threshold=asked.threshold, namespace=asked.namespace
             )

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from datastorage.fields import Action, Key, Short, Strict, Version
+from datastorage.fields import Key, Version
+from servicekit.fields import Action, Short, Strict, Window, span
 
 Confidence = Literal["high", "medium", "low", "insufficient_data"]
-Window = Annotated[
-    str, Field(pattern=r"^[1-9][0-9]{0,4}[hd]$", description="How far back from now: hours or days", examples=["7d"])
-]
-_UNITS = {"h": "hours", "d": "days"}
 _CONFIDENCE: tuple[tuple[int, Confidence], ...] = ((100, "high"), (20, "medium"), (5, "low"))
 
 
@@ -26,7 +23,7 @@ class RateQuestion(Strict):
     @property
     def span(self) -> timedelta:
         """The window as a length of time."""
-        return timedelta(**{_UNITS[self.window[-1]]: int(self.window[:-1])})
+        return span(self.window)
 
     def confidence(self, samples: int) -> Confidence:
         """Return how far a rate of this many finished actions is to be trusted."""

@@ -9,9 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from psycopg import sql
-from psycopg.rows import dict_row
 
-from datastorage.database import Connection, Database
 from datastorage.metrics import StoreMetrics
 from datastorage.success_rate_models import (
     ActionTypeRate,
@@ -27,8 +25,8 @@ from datastorage.success_rate_models import (
     PlaybookRate,
     RateQuestion,
 )
+from servicekit.database import Database, Row
 
-Row = dict[str, Any]
 _DIMENSIONS = ("incident_type", "playbook_id", "playbook_version", "action_type")
 _RATES = sql.SQL(
     "SELECT count(*) AS total_executions,"
@@ -76,13 +74,7 @@ class SuccessRates:
     async def _rates(self, asked: RateQuestion, *breakdowns: tuple[str, ...]) -> tuple[Any, ...]:
         """Return the members of the answer, then for each breakdown its rates, those with the most actions first."""
         statement, parameters = rates_statement(asked, *breakdowns)
-
-        async def work(connection: Connection) -> list[Row]:
-            async with connection.cursor(row_factory=dict_row) as cursor:
-                await cursor.execute(statement, parameters)
-                return await cursor.fetchall()
-
-        rows = [_with_rate(row) for row in await self._database.run(work)]
+        rows = [_with_rate(row) for row in await self._database.rows(statement, parameters)]
         masks = [_left_out(breakdowns, ()), *(_left_out(breakdowns, breakdown) for breakdown in breakdowns)]
         (whole,), *broken_down = ([row for row in rows if row["left_out"] == mask] for mask in masks)
         samples = whole["total_executions"]

@@ -12,12 +12,12 @@ from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
-from datastorage.database import Connection, Database
-from datastorage.embedding import Vector, literal
 from datastorage.errors import RepeatedError
 from datastorage.kinds import Kind, dump_record
-from datastorage.listing import columns
 from datastorage.metrics import Write
+from servicekit.database import Connection, Database
+from servicekit.embedding import Vector, literal
+from servicekit.listing import columns
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
 RowT = TypeVar("RowT", bound=BaseModel)

@@ -7,22 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, JsonValue, ValidationInfo, field_validator
 
-from datastorage.fields import (
-    Action,
-    Embedding,
-    JsonObject,
-    Key,
-    Name,
-    Namespace,
-    Pagination,
-    Paging,
-    Short,
-    Signal,
-    Strict,
-    Text,
-    Time,
-    Version,
-)
+from datastorage.fields import JsonObject, Key, Namespace, Paging, Signal, Time, Version
+from servicekit.fields import Action, Embedding, Name, Pagination, Short, Strict, Text
 
 ExecutionStatus = Literal["pending", "executing", "completed", "failed", "rolled-back"]
 _Flag = Annotated[bool, Field(strict=True)]

@@ -6,11 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from datastorage.answers import RowId, answered, found, write_responses, written
+from datastorage.answers import write_responses, written
 from datastorage.trace_models import IncidentFilter, IncidentPage, Trace, TraceIn
 from datastorage.traces import Traces
 from datastorage.writes import Writer
 from servicekit import JsonRoute, problem_responses
+from servicekit.answers import RowId, answered, found
 
 _WRITE, _READ = "/api/v1/action-traces", "/api/v1/incidents"
 

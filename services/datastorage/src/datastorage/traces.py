@@ -5,12 +5,12 @@ from __future__ import annotations
 from psycopg import sql
 from psycopg.rows import class_row
 
-from datastorage.database import Connection, Database
-from datastorage.listing import Listing, columns
 from datastorage.metrics import StoreMetrics, Write
 from datastorage.table import Table
 from datastorage.trace_models import IncidentFilter, IncidentPage, Trace, TraceIn
 from datastorage.vectors import Vectors
+from servicekit.database import Connection, Database
+from servicekit.listing import Listing, columns
 
 _TABLE = "resource_action_traces"
 _GET = sql.SQL("SELECT {} FROM resource_action_traces WHERE id = %s").format(columns(Trace))

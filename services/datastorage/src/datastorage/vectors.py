@@ -6,8 +6,8 @@ from typing import Protocol
 
 import structlog
 
-from datastorage.embedding import Embedder, Vector
 from datastorage.metrics import Write
+from servicekit.embedding import Embedder, Vector
 
 _log = structlog.get_logger(__name__)
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 import structlog
 
 from datastorage.dead_letters import DeadLetterQueue, Queued
-from datastorage.errors import QueueError, UnavailableError
+from datastorage.errors import QueueError
 from datastorage.kinds import Kind, RecordT, StoredT
 from datastorage.metrics import StoreMetrics
+from servicekit.errors import UnavailableError
 
 _log = structlog.get_logger(__name__)
 

@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from datastorage.embedding import HashingEmbedder
 from datastorage.embedding_cache import CachedEmbedder
 from datastorage.metrics import StoreMetrics
+from servicekit.embedding import HashingEmbedder
 from servicekit.logs import to_standard_logging
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from servicekit import Settings
+from servicekit.settings import RedisUrl
 
 MAX_BACKOFF = 30.0
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -133,7 +134,7 @@ class GatewaySettings(Settings):
         default=0, description="requests of one source in each rate_window, 0 for no limit", ge=0, le=10**9
     )
     rate_window: int = Field(default=60, description="seconds that rate_limit counts, 1 to 3600", ge=1, le=3600)
-    redis_url: SecretStr = Field(
+    redis_url: RedisUrl = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),
         description="where sources are counted, as redis://:password@host:6379/0 (secret)",
     )
@@ -184,13 +185,6 @@ class GatewaySettings(Settings):
         first = info.data.get("retry_initial", 0)
         if value < first:
             raise ValueError(f"it is below retry_initial, which is {first:g}")
-        return value
-
-    @field_validator("redis_url")
-    @classmethod
-    def _is_a_redis_url(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("it does not begin with redis://, rediss:// or unix://")
         return value
 
     @field_validator("audit_url")

@@ -15,10 +15,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 
 class SettingsError(Exception):
@@ -28,6 +28,15 @@ class SettingsError(Exception):
         """Take at least one sentence."""
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+def _of_redis(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("it does not begin with redis://, rediss:// or unix://")
+    return value
+
+
+RedisUrl = Annotated[SecretStr, AfterValidator(_of_redis)]
 
 
 class Settings(BaseModel):

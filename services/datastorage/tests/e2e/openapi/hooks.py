@@ -15,11 +15,12 @@ from pydantic import TypeAdapter, ValidationError
 from schemathesis.generation import GenerationMode
 
 from datastorage import fields
-from datastorage.embedding import DIMENSIONS
+from servicekit.embedding import DIMENSIONS
+from servicekit.fields import Embedding, Text
 
 _TIME = TypeAdapter[datetime](fields.Time)
-_EMBEDDING = TypeAdapter[Any](fields.Embedding)
-_TEXT = TypeAdapter[str](fields.Text)
+_EMBEDDING = TypeAdapter[Any](Embedding)
+_TEXT = TypeAdapter[str](Text)
 _OBJECT = TypeAdapter[dict[str, Any]](fields.JsonObject)
 _PAST = "2026-01-01T00:00:00Z"
 

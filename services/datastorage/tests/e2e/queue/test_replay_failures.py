@@ -14,12 +14,12 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from redis.asyncio import Redis as AsyncRedis
 
-from datastorage.database import Database
 from datastorage.metrics import StoreMetrics
 from datastorage.queue_consumer import QueueConsumer
 from datastorage.remediations import Remediations
 from datastorage.replay import Replay
 from datastorage.store import Store
+from servicekit.database import Database
 from servicekit.testing import Served
 from testinfra.endpoints import Redis
 
@@ -137,7 +137,7 @@ def test_the_pauses_of_an_outage_grow_up_to_the_longest(
 
     async def pauses() -> list[float]:
         metrics = StoreMetrics(CollectorRegistry())
-        database = Database(no_postgres.get_secret_value(), pool_min=0, pool_max=1, timeout=0.1)
+        database = Database(no_postgres.get_secret_value(), name="datastorage", pool_min=0, pool_max=1, timeout=0.1)
         async with AsyncRedis.from_url(redis_db.url) as redis, database.opened():
             store = Store(Remediations(database), None, metrics)
             consumer = QueueConsumer(

@@ -15,7 +15,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
-from datastorage.embedding import literal
+from servicekit.embedding import literal
 from servicekit.testing import Served
 from testinfra.endpoints import Postgres
 

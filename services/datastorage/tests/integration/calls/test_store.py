@@ -11,14 +11,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from datastorage.database import Database
 from datastorage.dead_letters import DeadLetterQueue, Queued
-from datastorage.embedding import Vector
 from datastorage.metrics import StoreMetrics
 from datastorage.models import Remediation, RemediationIn
 from datastorage.remediations import Remediations
 from datastorage.store import Store
 from datastorage.writes import Writer
+from servicekit.database import Database
+from servicekit.embedding import Vector
 from servicekit.logs import to_standard_logging
 from testinfra.endpoints import Postgres
 from testinfra.endpoints import Redis as RedisEndpoint
@@ -46,7 +46,7 @@ def test_a_record_is_stored_without_a_vector_when_none_can_be_made(
     registry = CollectorRegistry()
 
     async def add() -> Remediation | Queued:
-        database = Database(postgres_schema.dsn, pool_min=1, pool_max=1, timeout=10)
+        database = Database(postgres_schema.dsn, name="datastorage", pool_min=1, pool_max=1, timeout=10)
         async with database.opened(), Redis.from_url(redis_db.url) as redis:
             metrics = StoreMetrics(registry)
             queue = DeadLetterQueue(redis, key_prefix=redis_db.key_prefix, timeout=1, max_length=1)

@@ -14,10 +14,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
 from datastorage import DatastorageSettings
-from datastorage.database import conninfo
-from datastorage.embedding import HashingEmbedder, checked, unpacked
 from datastorage.models import RemediationIn
-from datastorage.remediations import search_statement
+from datastorage.remediations import READ
+from servicekit.database import conninfo
+from servicekit.embedding import HashingEmbedder, checked, unpacked
+from servicekit.searching import nearest
 from servicekit.testing import Served
 from testinfra.endpoints import Postgres, Redis
 
@@ -82,8 +83,8 @@ def test_scenario_13_the_hnsw_index_is_there_and_used(
     assert len(client.post(f"{PATH}/search", json={"query": "restart"}).json()["data"]) == 5
     served.stop()
 
-    statement, parameters = search_statement(checked([1.0] * 384), limit=10, threshold=None, namespace=None)
-    with psycopg.connect(conninfo(dsn, timeout=settings.postgres_timeout)) as own:
+    statement, parameters = nearest("remediation_audit", READ, checked([1.0] * 384), limit=10)
+    with psycopg.connect(conninfo(dsn, name="datastorage", timeout=settings.postgres_timeout)) as own:
         plan = own.execute(b"EXPLAIN (COSTS OFF) " + statement.as_bytes(own), parameters).fetchall()
     assert any("Index Scan using remediation_audit_embedding_idx" in row[0] for row in plan), plan
     scans = "SELECT idx_scan FROM pg_stat_user_indexes WHERE schemaname = current_schema() AND indexrelname = %s"

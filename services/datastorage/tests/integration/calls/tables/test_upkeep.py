@@ -13,8 +13,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 
-from datastorage.database import Database
 from datastorage.partitions import PartitionKeeper
+from servicekit.database import Database
 from servicekit.logs import to_standard_logging
 from servicekit.testing import Served
 from testinfra.endpoints import Postgres
@@ -127,7 +127,7 @@ def test_a_failure_is_logged_and_tried_again(
                 await asyncio.sleep(0.01)
 
     async def look_after() -> None:
-        database = Database(postgres_schema.dsn, pool_min=1, pool_max=1, timeout=10)
+        database = Database(postgres_schema.dsn, name="datastorage", pool_min=1, pool_max=1, timeout=10)
         async with database.opened(), PartitionKeeper(database, retry=0.01).running():
             await until(lambda: "cannot be looked after" in caplog.text)
             db.execute("ALTER FUNCTION hidden RENAME TO ensure_partitions")

@@ -17,20 +17,24 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from datastorage.errors import UnavailableError
+from servicekit.errors import UnavailableError
 
 Connection = psycopg.AsyncConnection[Any]
+Query = bytes | sql.Composed
+Row = dict[str, Any]
 ResultT = TypeVar("ResultT")
 
-_PROBE = "SELECT to_regclass('remediation_audit') IS NOT NULL"
+_PROBE = "SELECT has_table_privilege(to_regclass('remediation_audit'), 'SELECT'), current_user"  # NULL: no such table
 _NO_CONNECTION = "no connection to Postgres was free in time"
 _CANCEL_HAS = 1.0
 _PROBE_WAITS = 0.5
@@ -38,8 +42,8 @@ _AWAY_WAITS = 0.5
 _HEALS_BY_ITSELF = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
 
 
-def conninfo(dsn: str, *, timeout: float) -> str:
-    """Return the DSN with what the service relies on added to it; `timeout` in seconds."""
+def conninfo(dsn: str, *, name: str, timeout: float, read_only: bool = False) -> str:
+    """Return the DSN with what the service `name` relies on added to it; `timeout` in seconds."""
     parts: dict[str, Any] = conninfo_to_dict(dsn)
     own = {
         "statement_timeout": f"{round(timeout * 1000)}",
@@ -48,9 +52,11 @@ def conninfo(dsn: str, *, timeout: float) -> str:
         "hnsw.ef_search": "200",  # the search's largest limit, twice
         "hnsw.max_scan_tuples": "2147483647",  # the deadline ends a long scan, not a row count
     }
-    settings = [f"-c{name}={value}" for name, value in own.items()]
+    if read_only:
+        own["default_transaction_read_only"] = "on"
+    settings = [f"-c{setting}={value}" for setting, value in own.items()]
     parts["options"] = " ".join([*settings, parts.get("options", "")]).strip()
-    parts.setdefault("application_name", "datastorage")
+    parts.setdefault("application_name", name)
     parts.setdefault("connect_timeout", max(2, round(timeout)))
     return make_conninfo("", **parts)
 
@@ -58,9 +64,15 @@ def conninfo(dsn: str, *, timeout: float) -> str:
 class Database:
     """A pool of connections in autocommit mode, whose first schema has the tables."""
 
-    def __init__(self, dsn: str, *, pool_min: int, pool_max: int, timeout: float) -> None:
-        """Take the DSN, the pool's sizes, and the seconds that each `run` has; connects to nothing yet."""
-        self._conninfo = conninfo(dsn, timeout=timeout)
+    def __init__(
+        self, dsn: str, *, name: str, pool_min: int, pool_max: int, timeout: float, read_only: bool = False
+    ) -> None:
+        """Take the DSN, the service's name, the pool's sizes, and the seconds that each `run` has.
+
+        `read_only`: every transaction is, whatever its role may do. Connects to nothing yet.
+        """
+        self._conninfo = conninfo(dsn, name=name, timeout=timeout, read_only=read_only)
+        self._grant = f"SELECT grant_{'reader' if read_only else 'application'}('{{}}'), as the owner"
         self._timeout = timeout
         self._in_use = 0
         self._answers = 0
@@ -74,7 +86,7 @@ class Database:
             timeout=timeout / 2,  # the other half is for the work
             reconnect_timeout=1.0,  # give up soon: the next request or probe tries again at once
             open=False,
-            name="datastorage",
+            name=name,
         )
 
     @asynccontextmanager
@@ -116,6 +128,16 @@ class Database:
         if not begun:
             raise UnavailableError(_NO_CONNECTION, reason="unavailable")
         raise UnavailableError(f"Postgres took longer than {self._timeout:g} s", reason="deadline")
+
+    async def rows(self, query: Query, parameters: Mapping[str, Any] | None = None) -> list[Row]:
+        """Return all rows of the query, by the names of its columns; raise as `run`."""
+
+        async def work(connection: Connection) -> list[Row]:
+            async with connection.cursor(row_factory=dict_row) as cursor:
+                await cursor.execute(query, parameters)
+                return await cursor.fetchall()
+
+        return await self.run(work)
 
     def _finished(self, task: asyncio.Future[Any]) -> None:
         self._unfinished.discard(task)
@@ -159,7 +181,7 @@ class Database:
                 return connection
 
     async def probe(self) -> None:
-        """Return when a query is answered and the tables are there; raise with the cause where not.
+        """Return when a query is answered and the tables may be read; raise with the cause where not.
 
         A busy service is not taken out of service: where the pool has no connection to give it succeeds, if others were
         answered meanwhile. Otherwise a connection of its own tells why: if all in the pool only wait it succeeds, if
@@ -167,15 +189,22 @@ class Database:
         """
         answers = self._answers
         try:
-            found = await self.run(_tables_are_there, wait=_PROBE_WAITS)
+            readable, role = await self.run(_look, wait=_PROBE_WAITS)
         except UnavailableError:
             if self._answers > answers:
                 return
             async with await psycopg.AsyncConnection.connect(self._conninfo) as own:
-                found = await _tables_are_there(own)
-        if not found:
+                readable, role = await _look(own)
+        if readable is None:
             raise UnavailableError(
-                "the table remediation_audit is not there; type: python -m dbschema, with the DSN", reason="unavailable"
+                f"the table remediation_audit is not there, or in a schema that the role {role} may not use;"
+                f" type: python -m dbschema, with its owner's DSN; and {self._grant.format(role)}",
+                reason="unavailable",
+            )
+        if not readable:
+            raise UnavailableError(
+                f"the role {role} may not read remediation_audit; type: {self._grant.format(role)}",
+                reason="unavailable",
             )
 
 
@@ -195,6 +224,8 @@ async def _is_alive(connection: Connection) -> bool:
     return True
 
 
-async def _tables_are_there(connection: Connection) -> bool:
+async def _look(connection: Connection) -> tuple[bool | None, str]:
+    """Return whether this role may read the tables (None: there are none that it sees), and its name."""
     row = await (await connection.execute(_PROBE)).fetchone()
-    return bool(row and row[0])
+    assert row is not None
+    return row[0], row[1]

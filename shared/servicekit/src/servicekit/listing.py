@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from psycopg import sql
-from psycopg.rows import dict_row
 from pydantic import BaseModel
 
-from datastorage.database import Connection, Database
-from datastorage.fields import Pagination, Paging
+from servicekit.database import Database
+from servicekit.fields import Page, Pagination
 
 RowT = TypeVar("RowT", bound=BaseModel)
+_NO_COLUMNS = {*Page.model_fields, "since", "until"}
 _PAGE = sql.SQL(
     "SELECT matching.total, page.* FROM (SELECT count(*) AS total FROM {table} WHERE {where}) AS matching"
     " LEFT JOIN LATERAL (SELECT {read} FROM {table} WHERE {where}"
@@ -41,7 +41,7 @@ class Listing(Generic[RowT]):
         *,
         newest: str,
         key: str,
-        filters: type[Paging],
+        filters: type[Page],
         names: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """`key` orders rows of one time; `filters` has a parameter a column, which `names` gives where it differs."""
@@ -53,23 +53,17 @@ class Listing(Generic[RowT]):
         self._conditions = {
             name: sql.SQL("{} = {}").format(sql.Identifier(names.get(name, name)), sql.Placeholder(name))
             for name in filters.model_fields
-            if name not in Paging.model_fields
+            if name not in _NO_COLUMNS
         }
         self._conditions["since"] = sql.SQL("{} >= %(since)s").format(sql.Identifier(newest))
         self._conditions["until"] = sql.SQL("{} < %(until)s").format(sql.Identifier(newest))
 
-    async def page(self, database: Database, asked: Paging) -> tuple[list[RowT], Pagination]:
+    async def page(self, database: Database, asked: Page) -> tuple[list[RowT], Pagination]:
         """Return the page asked for, newest first; raise UnavailableError where Postgres did not give it in time."""
         given = asked.model_dump(exclude_none=True)
         conditions: list[sql.Composable] = [condition for name, condition in self._conditions.items() if name in given]
         where = sql.SQL(" AND ").join(conditions or [sql.SQL("true")])
         query = _PAGE.format(table=self._table, read=self._read, where=where, order=self._order)
-
-        async def work(connection: Connection) -> list[dict[str, Any]]:
-            async with connection.cursor(row_factory=dict_row) as cursor:
-                await cursor.execute(query, given)
-                return await cursor.fetchall()
-
-        rows = await database.run(work)
+        rows = await database.rows(query, given)
         found = [self._row.model_validate(row) for row in rows if row[self._key] is not None]
         return found, Pagination(limit=asked.limit, offset=asked.offset, total=rows[0]["total"])

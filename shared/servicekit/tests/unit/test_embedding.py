@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from datastorage.embedding import DIMENSIONS, HashingEmbedder, Vector, checked, literal, packed, unpacked
+from servicekit.embedding import DIMENSIONS, HashingEmbedder, Vector, checked, literal, packed, unpacked
 
 
 def embed(text: str) -> Vector:

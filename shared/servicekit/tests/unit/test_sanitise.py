@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from datastorage.sanitise import without_markup
+from servicekit.sanitise import without_markup
 
 
 @pytest.mark.parametrize(
