@@ -78,6 +78,20 @@ CELLS = (
         backends=("postgres", "redis"),
         timeout=15,
     ),
+    Cell(service="contextapi", storey="unit", paths=("services/contextapi/tests/unit",)),
+    Cell(
+        service="contextapi",
+        storey="integration",
+        paths=("services/contextapi/tests/integration",),
+        backends=("postgres", "redis"),
+        timeout=15,
+    ),
+    Cell(
+        service="contextapi",
+        storey="e2e",
+        paths=("services/contextapi/tests/e2e",),
+        backends=("postgres", "redis"),
+    ),
     Cell(service="gateway", storey="unit", paths=("services/gateway/tests/unit",)),
     Cell(
         service="gateway",

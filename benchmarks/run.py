@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # a script's own folder is there, and the package `benchmarks` is one above
-from benchmarks import control_planes, result, rungs, signal_rates, signals  # noqa: E402 - after the line above
+from benchmarks import context, control_planes, result, rungs, signal_rates, signals  # noqa: E402 - after the line above
 from benchmarks.compare import NAMES as IN_SANDBOX  # noqa: E402
 from benchmarks.compare import measure  # noqa: E402
 from benchmarks.recall import recall  # noqa: E402
@@ -29,6 +29,9 @@ SERVICES: dict[str, Callable[[int], list[result.Result]]] = {
     "gateway_sustained": signal_rates.sustained,
     "gateway_burst": signal_rates.burst,
     "gateway_memory": lambda _: signals.memory(),
+    "contextapi_hit": context.hits,
+    "contextapi_miss": context.misses,
+    "contextapi_hit_rate": lambda _: context.hit_rate(),
 }
 NAMES = (*IN_SANDBOX, *SERVICES, *control_planes.NAMES, *rungs.NAMES)
 

@@ -13,8 +13,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from benchmarks.load import running
 from benchmarks.result import Result
-from benchmarks.signals import ECHO, ECHO_PEER, api_server, request, serving, serving_gateway, webhook
+from benchmarks.signals import ECHO, ECHO_PEER, api_server, request, serving_gateway, webhook
 from gateway import resources
 from testinfra.endpoints import Cluster
 from testinfra.kubernetes.rest import Rest
@@ -90,7 +91,7 @@ def _await_counts(home: Cluster, wanted: dict[str, int]) -> None:
 
 
 def _echo_answers(rate: int, seconds: int) -> list[Answer]:
-    with serving([sys.executable, str(ECHO)], {}, "ECHO_SOCKET_FD") as service:
+    with running([sys.executable, str(ECHO)], {}, "ECHO_SOCKET_FD") as service:
         pods = [_pod(number) for number in range(rate * seconds)]
         return asyncio.run(_at_rate(service, [request(webhook(pod, "bench")) for pod in pods], rate))
 

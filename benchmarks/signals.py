@@ -2,7 +2,7 @@
 
 The gateway is one process, the load another, the API server is the stand's. Duplicates are compared with a Starlette
 application that only sends the body back; new problems with the official client's asyncio side, which creates the same
-objects directly. The load is raw sockets, as an HTTP client library would cost more than the service.
+objects directly.
 """
 
 from __future__ import annotations
@@ -10,13 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import statistics
 import sys
-import tempfile
-import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +20,7 @@ from typing import Any
 import psutil
 from kubernetes.aio.client import ApiClient, CustomObjectsApi
 
+from benchmarks.load import AT_ONCE, Round, cpu_rate, percentiles, put, rate, running, timed
 from benchmarks.result import Result
 from gateway import alerts, resources
 from gateway.alerts import Alert
@@ -32,29 +29,15 @@ from testinfra.options import Options
 from testinfra.serving import Service, python_module
 from testinfra.stand import Stand
 
-_AT_ONCE = 50
 _DUPLICATES = 10_000
 _NEW = 1_500
 _PROBLEMS = 100
 _FEW, _MANY = 10_000, 100_000
-_PERCENTILES = (50, 95, 99)
 _PATH = "/api/v1/signals/prometheus"
 _CRDS = Path(__file__).parents[1] / "services" / "gateway" / "crds"
 ECHO = Path(__file__).with_name("signals_echo.py")
 ECHO_PEER = "plain Starlette, which sends the body back"
 _CLIENT_PEER = "the official client's asyncio side, the same objects"
-
-
-@dataclass(frozen=True)
-class Round:
-    """What one side did in one turn."""
-
-    rate: float
-    """Requests per second."""
-    times: list[float]
-    """Each one's milliseconds."""
-    cpu_rate: float = 0.0
-    """Requests per second of the serving process's processor time: what one core does that has nothing else to do."""
 
 
 def _alert(number: int, namespace: str) -> dict[str, Any]:
@@ -77,12 +60,6 @@ def webhook(number: int, namespace: str) -> bytes:
     """Give what Alertmanager sends about problem `number`."""
     sent = {"version": "4", "status": "firing", "receiver": "gateway", "alerts": [_alert(number, namespace)]}
     return json.dumps(sent).encode()
-
-
-def request(content: bytes) -> bytes:
-    """Make the HTTP request that posts it."""
-    head = f"POST {_PATH} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
-    return f"{head}\r\n\r\n".encode() + content
 
 
 @contextmanager
@@ -110,69 +87,18 @@ def serving_gateway(cluster: Cluster) -> Iterator[Service]:
         "GATEWAY_AUTH": "off",
         "GATEWAY_SHUTDOWN_GRACE": "0",
     }
-    with serving(python_module("gateway"), environment, "GATEWAY_SOCKET_FD") as service:
+    with running(python_module("gateway"), environment, "GATEWAY_SOCKET_FD") as service:
         yield service
 
 
-@contextmanager
-def serving(command: list[str], environment: dict[str, str], socket_variable: str) -> Iterator[Service]:
-    """Run a program on a socket handed over."""
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "service.log"
-        service = Service(command, environment=environment, socket_variable=socket_variable, log=log)
-        try:
-            service.start()
-            yield service
-            service.stop()
-        finally:
-            service.close()
-
-
-async def _timed(count: int, at_once: int, send: Callable[[int], Awaitable[None]]) -> Round:
-    """Send `count` requests, `at_once` at a time."""
-    waiting = iter(range(count))
-    times: list[float] = []
-
-    async def work() -> None:
-        for number in waiting:
-            started = time.perf_counter()
-            await send(number)
-            times.append((time.perf_counter() - started) * 1000)
-
-    started = time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(at_once)))
-    return Round(count / (time.perf_counter() - started), times)
-
-
-async def _over_http(service: Service, bodies: Sequence[bytes], count: int, wanted: bytes) -> Round:
-    """Post `count` requests, the bodies over and over; raise RuntimeError at one that is not answered `wanted`."""
-    connections: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
-    for _ in range(_AT_ONCE):
-        connections.put_nowait(await asyncio.open_connection(service.host, service.port))
-    requests = [request(body) for body in bodies]
-
-    async def send(number: int) -> None:
-        reader, writer = connections.get_nowait()
-        writer.write(requests[number % len(requests)])
-        answer = await reader.readuntil(b"\r\n\r\n")
-        if not answer.startswith(b"HTTP/1.1 " + wanted):
-            raise RuntimeError(f"a signal was not answered {wanted!r}: {answer[:200]!r}")
-        length = next(line for line in answer.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-        await reader.readexactly(int(length.partition(b":")[2]))
-        connections.put_nowait((reader, writer))
-
-    found = await _timed(count, _AT_ONCE, send)
-    while not connections.empty():
-        connections.get_nowait()[1].close()
-    return found
+def request(body: bytes) -> bytes:
+    """Make the HTTP request that posts it."""
+    head = f"POST {_PATH} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    return f"{head}\r\n\r\n".encode() + body
 
 
 def _post(service: Service, bodies: Iterable[bytes], count: int, wanted: bytes) -> Round:
-    process = psutil.Process(service.pid)
-    before = process.cpu_times()
-    done = asyncio.run(_over_http(service, list(bodies), count, wanted))
-    after = process.cpu_times()
-    return replace(done, cpu_rate=count / (after.user + after.system - before.user - before.system))
+    return put(service, [request(body) for body in bodies], count, wanted)
 
 
 async def _by_the_client(cluster: Cluster) -> Round:
@@ -194,7 +120,7 @@ async def _by_the_client(cluster: Cluster) -> Round:
         async def send(number: int) -> None:
             await api.create_namespaced_custom_object(group, version, cluster.namespace, plural, objects[number])
 
-        return await _timed(_NEW, _AT_ONCE, send)
+        return await timed(_NEW, AT_ONCE, send)
 
 
 def _duplicates_round(service: Service, namespace: str) -> Round:
@@ -202,7 +128,7 @@ def _duplicates_round(service: Service, namespace: str) -> Round:
 
 
 def _echo_round() -> Round:
-    with serving([sys.executable, str(ECHO)], {}, "ECHO_SOCKET_FD") as service:
+    with running([sys.executable, str(ECHO)], {}, "ECHO_SOCKET_FD") as service:
         return _post(service, (webhook(number, "bench") for number in range(_PROBLEMS)), _DUPLICATES, b"200")
 
 
@@ -227,11 +153,8 @@ def duplicates(runs: int) -> list[Result]:
             if counted:
                 ours.append(gateway)
                 theirs.append(echo)
-    busy = Result(
-        name="gateway_duplicates_cpu", unit="1/cpu s", peer=ECHO_PEER, more_is_better=True,
-        ours=[each.cpu_rate for each in ours], theirs=[each.cpu_rate for each in theirs],
-    )  # fmt: skip
-    return [*_results("gateway_duplicates", ECHO_PEER, ours, theirs), busy]
+    name = "gateway_duplicates"
+    return [*_results(name, ECHO_PEER, ours, theirs), cpu_rate(name, ECHO_PEER, ours, theirs)]
 
 
 def new(runs: int) -> list[Result]:
@@ -260,15 +183,4 @@ def memory() -> list[Result]:
 
 
 def _results(name: str, peer: str, ours: Sequence[Round], theirs: Sequence[Round]) -> list[Result]:
-    rate = Result(
-        name=name, unit="1/s", peer=peer, more_is_better=True,
-        ours=[each.rate for each in ours], theirs=[each.rate for each in theirs],
-    )  # fmt: skip
-    return [rate, *(_percentile(name, which, peer, ours, theirs) for which in _PERCENTILES)]
-
-
-def _percentile(name: str, which: int, peer: str, ours: Sequence[Round], theirs: Sequence[Round]) -> Result:
-    def of(rounds: Sequence[Round]) -> list[float]:
-        return [statistics.quantiles(times, n=100)[which - 1] for times in (each.times for each in rounds)]
-
-    return Result(name=f"{name}_p{which}", unit="ms", peer=peer, ours=of(ours), theirs=of(theirs))
+    return [rate(name, peer, ours, theirs), *percentiles(name, peer, ours, theirs)]

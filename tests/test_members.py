@@ -15,7 +15,7 @@ def test_a_member_brings_those_that_its_tests_stand_on() -> None:
     assert members.needed(["services/datastorage"]) == {
         "schema": set(),
         "services/datastorage": {"test"},
-        "shared/servicekit": set(),
+        "shared/servicekit": {"postgres"},
         "shared/testinfra": set(),
     }
 

@@ -1,0 +1,90 @@
+"""Shutdown while requests are in flight."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import psycopg
+
+from servicekit.testing import Served
+
+PATH = "/api/v1/incidents"
+Connection = psycopg.Connection[Any]
+Connect = Callable[[Served], httpx.Client]
+
+
+def connects(served: Served) -> bool:
+    try:
+        socket.create_connection((served.host, served.port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_a_request_in_flight_is_finished(
+    service: Served,
+    client: httpx.Client,
+    blocker: Connection,
+    waiting: Callable[[], list[str]],
+    eventually: Callable[..., None],
+) -> None:
+    """A read that waits when shutdown begins is answered, while new connections are refused."""
+    blocker.execute("LOCK TABLE remediation_audit IN ACCESS EXCLUSIVE MODE")
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(client.get, PATH)
+        eventually("the SELECT waits", lambda: len(waiting()) == 1)
+        service.server.begin_shutdown()
+        eventually("connections are refused", lambda: not connects(service))
+        blocker.rollback()
+        assert answer.result(20).status_code == 200
+    service.stop()
+
+
+def test_readiness_ends_before_connections_are_refused(serve: Callable[..., Served], connect: Connect) -> None:
+    """In the grace period /readyz is 503 and work is still done; each answer asks to connect elsewhere next time."""
+    served = serve(shutdown_grace=60)  # as long as the calls need on a busy machine; it is ended below
+    client = connect(served)
+    assert client.get("/readyz").status_code == 200
+    served.server.begin_shutdown()
+    served.server.begin_shutdown()
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.headers["Connection"]) == (503, "close")
+    assert "shutting down" in answer.json()["detail"]
+    assert client.get(PATH).status_code == 200
+    served.server._loop.call_soon_threadsafe(served.server._stop)
+    served.stop()
+    assert not connects(served)
+
+
+def test_a_request_that_takes_too_long_is_cut_off(
+    serve: Callable[..., Served],
+    connect: Connect,
+    blocker: Connection,
+    waiting: Callable[[], list[str]],
+    eventually: Callable[..., None],
+) -> None:
+    """When the time for requests in flight is over, its query is cancelled and its client told so."""
+    served = serve(shutdown_timeout=0.2)
+    blocker.execute("LOCK TABLE remediation_audit IN ACCESS EXCLUSIVE MODE")
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(connect(served).get, PATH)
+        eventually("the SELECT waits", lambda: len(waiting()) == 1)
+        served.stop()
+        assert answer.result(20).status_code == 503
+        assert answer.result().json()["type"] == "urn:problem-type:shutting-down"
+    assert waiting() == []
+
+
+def test_connections_to_postgres_are_given_back(
+    service: Served, client: httpx.Client, db: Connection, eventually: Callable[..., None]
+) -> None:
+    """After the end no connection of the service is open; the server needs a moment to notice."""
+    others = "SELECT FROM pg_stat_activity WHERE application_name = current_setting('application_name')"
+    assert client.get("/readyz").status_code == 200
+    assert db.execute(f"{others} AND pid <> pg_backend_pid()").fetchall() != []
+    service.stop()
+    eventually("they are gone", lambda: db.execute(f"{others} AND pid <> pg_backend_pid()").fetchall() == [])
