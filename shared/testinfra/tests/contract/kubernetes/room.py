@@ -19,6 +19,8 @@ from testinfra.servers.ready import wait_until
 
 GROUP = "contract.example.com"
 """The API group of the custom resources of these tests."""
+LOWEST = "v1alpha1"
+"""A version of that group that no client prefers: what one test adds to the group, another does not mind."""
 JSON_PATCH = "application/json-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"

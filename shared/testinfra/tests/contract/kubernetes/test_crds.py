@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.testinfra.tests.contract.kubernetes.room import GROUP, Object, Room, causes, names_of, refused, widget
+from shared.testinfra.tests.contract.kubernetes.room import (
+    GROUP,
+    LOWEST,
+    Object,
+    Room,
+    causes,
+    names_of,
+    refused,
+    widget,
+)
 from shared.testinfra.tests.contract.kubernetes.widgets import CRDS, definition, install, served
 from testinfra.kubernetes.rest import ApiError, Rest
 from testinfra.servers.ready import wait_until
@@ -112,12 +121,12 @@ def test_an_unknown_kind_is_404_in_plain_words(custom: Room, group: str) -> None
 
 def test_a_version_that_is_not_served_is_404(room: Room, own: Object) -> None:
     """Until it is."""
-    own["spec"]["versions"].append({**own["spec"]["versions"][0], "name": "v2", "storage": False, "served": False})
+    own["spec"]["versions"].append({**own["spec"]["versions"][0], "name": LOWEST, "storage": False, "served": False})
     install(room.rest, own)
-    assert not served(room.rest, collection(own, room, "v2"))
+    assert not served(room.rest, collection(own, room, LOWEST))
     steps = [{"op": "replace", "path": "/spec/versions/1/served", "value": True}]
     room.rest.patch(f"{CRDS}/{own['metadata']['name']}", steps, content_type="application/json-patch+json")
-    wait_until(lambda: served(room.rest, collection(own, room, "v2")), what="v2 is served", timeout=20)
+    wait_until(lambda: served(room.rest, collection(own, room, LOWEST)), what="it is served", timeout=20)
 
 
 def test_an_object_is_seen_in_all_served_versions(custom: Room) -> None:

@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from shared.testinfra.tests.contract.kubernetes.room import APPLY_PATCH, GROUP, Object, Room, named, refused, widget
+from shared.testinfra.tests.contract.kubernetes.room import (
+    APPLY_PATCH,
+    GROUP,
+    LOWEST,
+    Object,
+    Room,
+    named,
+    refused,
+    widget,
+)
 from shared.testinfra.tests.contract.kubernetes.widgets import CRDS, definition, install
 from testinfra.endpoints import Cluster
 from testinfra.kubernetes.rest import ApiError
@@ -99,16 +108,16 @@ def test_conversion(room: Room, fake: bool) -> None:
     """Conversion webhooks of custom resources are never called: every version is given as it was stored."""
     plural = "y" + room.name.replace("-", "")[-50:]
     crd = definition(plural, plural.capitalize(), {"type": "object"})
-    crd["spec"]["versions"].append({**crd["spec"]["versions"][0], "name": "v2", "storage": False})
+    crd["spec"]["versions"].append({**crd["spec"]["versions"][0], "name": LOWEST, "storage": False})
     client = {"conversionReviewVersions": ["v1"], "clientConfig": {"url": NOWHERE}}
     crd["spec"]["conversion"] = {"strategy": "Webhook", "webhook": client}
     install(room.rest, crd)
     path = f"/apis/{GROUP}/v1/namespaces/{room.name}/{plural}"
     body = {"apiVersion": f"{GROUP}/v1", "kind": plural.capitalize(), **named("a")}
     room.rest.post(path, body)
-    other = path.replace("/v1/", "/v2/") + "/a"
+    other = path.replace("/v1/", f"/{LOWEST}/") + "/a"
     if fake:
-        assert room.rest.get(other)["apiVersion"] == f"{GROUP}/v2"
+        assert room.rest.get(other)["apiVersion"] == f"{GROUP}/{LOWEST}"
     else:
         with refused(500, "") as said:
             room.rest.get(other)
