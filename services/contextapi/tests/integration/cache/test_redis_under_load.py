@@ -27,7 +27,7 @@ from testinfra.faults.outage import Outage
 from testinfra.serving import Service
 
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading certificates takes longer than a request
-MANY = 800
+MANY = 400
 IN_A_ROW = 3
 """Failed lookups after which Redis is not asked for a second."""
 SHORT = {"cache_ttl": 5, "cache_memory_first": 0}
