@@ -78,7 +78,7 @@ def extra(name: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as exc:
         raise NotAvailable(
-            f"the package {exc.name} is not installed, which {name} needs",
+            f"the package {(exc.name or str(exc)).partition('.')[0]} is not installed, which {name} needs",
             next_step=f"pip install 'testinfra-stand[{name}]'",
         ) from exc
 

@@ -15,6 +15,7 @@ import pytest
 
 from shared.testinfra.tests.sandbox import Sandbox
 from testinfra.endpoints import Postgres
+from testinfra.errors import NotReady
 from testinfra.servers.backend import Spec, Terms
 from testinfra.servers.ready import wait_until
 from testinfra.servers.share import lease
@@ -98,11 +99,15 @@ def test_nothing_is_left_of_a_run_whose_part_was_killed(
         kill(killed)
         run.communicate(timeout=30)
     request.node.user_properties.append(("killed", len(killed)))
-    wait_until(
-        lambda: not sandbox.processes() and not any(runs(each) for each in known),
-        what="every process of the killed run has ended",
-        timeout=5,
-    )
+    try:
+        wait_until(
+            lambda: not sandbox.processes() and not any(runs(each) for each in known),
+            what="every process of the killed run has ended",
+            timeout=5,
+        )
+    except NotReady as exc:
+        left = {*sandbox.processes(), *filter(runs, known)}
+        pytest.fail(f"{exc}: {[(each.pid, each.status(), each.create_time(), each.cmdline()) for each in left]}")
     next_start = lease(Spec(kind="redis", backend="embedded"), root=sandbox.state, scope="next", terms=Terms(linger=0))
     strange = [path for path in sandbox.leftovers() if "/next" not in path]
     next_start.release()
