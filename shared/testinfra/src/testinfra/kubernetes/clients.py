@@ -56,9 +56,11 @@ class Kubernetes:
 
     def async_client(self, endpoint: Cluster | None = None) -> aio.client.ApiClient:
         """Make an `ApiClient` of the official client's asyncio side: `async with kubernetes.async_client() as api`."""
-        from kubernetes.aio import client  # noqa: PLC0415 - see Rule 2
+        from kubernetes.aio.client import Configuration  # noqa: PLC0415 - see Rule 2
 
-        return client.ApiClient(self._configured(client.Configuration(), endpoint))
+        from testinfra.kubernetes import async_clients  # noqa: PLC0415 - see Rule 2
+
+        return async_clients.make(self._configured(Configuration(), endpoint))
 
     def _configured(self, configuration: Any, endpoint: Cluster | None) -> Any:
         wanted = endpoint or self.endpoint

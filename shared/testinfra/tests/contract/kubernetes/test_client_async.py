@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import psutil
 import pytest
 
 from shared.testinfra.tests.contract.kubernetes.official import AioDynamicClient as DynamicClient
@@ -78,6 +79,26 @@ def test_a_watch_runs_beside_the_writes(server: Kubernetes, room: Room) -> None:
         return await following
 
     assert run(server, work) == [("ADDED", "a"), ("ADDED", "b"), ("DELETED", "a")]
+
+
+def test_a_watch_that_was_left_is_gone_with_its_client(server: Kubernetes, room: Room) -> None:
+    """Its socket is closed when the client is; Python would warn of it in a later test."""
+    room.create("secrets", named("a"))
+    host, _, port = server.endpoint.server.rpartition("/")[2].partition(":")
+
+    def ports() -> set[int]:
+        mine = psutil.Process().net_connections("tcp")
+        return {each.laddr.port for each in mine if each.raddr == (host, int(port))}
+
+    async def work(api: Any) -> set[int]:
+        async with watch.Watch() as stream:
+            async for _ in stream.stream(client.CoreV1Api(api).list_namespaced_secret, room.name):
+                return ports()
+        return set()
+
+    before = ports()
+    assert run(server, work) > before
+    assert ports() == before
 
 
 def test_writers_at_once_retry_on_conflict(server: Kubernetes, room: Room) -> None:
