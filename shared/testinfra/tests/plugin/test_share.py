@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import psutil
@@ -15,7 +17,7 @@ from shared.testinfra.tests.sandbox import Sandbox
 from testinfra.endpoints import Redis
 from testinfra.errors import NotReady
 from testinfra.servers.backend import Spec, Terms
-from testinfra.servers.places import UP_SCOPE, Place
+from testinfra.servers.places import UP_SCOPE, Place, take_flock
 from testinfra.servers.ready import wait_until
 from testinfra.servers.share import Lease, forget_failures, lease, sweep
 
@@ -170,3 +172,18 @@ def test_a_failed_start_is_raised_alike_by_all_who_ask(sandbox: Sandbox) -> None
     assert said[0] == said[1]
     assert "databases" in said[0]
     forget_failures()
+
+
+def test_a_keeper_whose_starter_was_killed_before_starts_nothing(sandbox: Sandbox) -> None:
+    """No lease is held when it comes to life, so it leaves, however long its server would linger."""
+    place = Place(sandbox.state / "scope" / CACHE.key)
+    place.prepare()
+    place.write({"spec": dataclasses.asdict(CACHE), "terms": dataclasses.asdict(Terms(linger=3600))}, "spec.json")
+    lock, (reader, writer) = take_flock(place.keeper_lock), os.pipe()
+    command = [sys.executable, "-P", "-m", "testinfra.servers.keeper", str(place.directory), str(lock), str(writer)]
+    subprocess.run(command, cwd="/", pass_fds=(lock, writer), check=True)
+    for fd in (lock, writer):
+        os.close(fd)
+    with os.fdopen(reader) as told:
+        assert told.read() == ""  # until the keeper has closed it
+    wait_until(sandbox.is_empty, what="keeper, server and place are gone", timeout=20)

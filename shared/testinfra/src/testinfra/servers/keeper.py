@@ -3,7 +3,8 @@
 Rule 1: it starts the server as its child, which dies with it; it has a session of its own, so Ctrl-C does not reach it.
 Rule 2: it ends when no lease has been held for `linger` seconds, on SIGTERM, or when the server died and no lease is
         left; it then stops the server and removes the place, under the place's lock.
-Rule 3: it tells its starter by a pipe when the record says `ready` or `failed`; a closed pipe without a record means
+Rule 3: whoever wanted the server may be dead before it is started: then it is not.
+Rule 4: it tells its starter by a pipe when the record says `ready` or `failed`; a closed pipe without a record means
         that it died.
 
 Started as `python -m testinfra.servers.keeper <place> <fd of the keeper's lock> <fd of the pipe>`.
@@ -86,11 +87,25 @@ def _note_death(place: Place, death: str) -> None:
         place.update(state="died", error=error.to_record())
 
 
-def _keep(place: Place, backend: Backend, terms: Terms, wish: _Wish) -> None:
-    """Watch the leases until the server is to end, then end it and remove its place."""
+def _end(place: Place, backend: Backend | None, wish: _Wish) -> bool:
+    """End the server and remove its place, unless somebody holds a lease or is just taking one; gives whether."""
     from filelock import FileLock, Timeout  # noqa: PLC0415 - 40 ms that a start need not wait for
 
-    lock = FileLock(place.lock_path, timeout=0)
+    with contextlib.suppress(Timeout), FileLock(place.lock_path, timeout=0):
+        if wish.to_stop or not any(place.live_leases()):
+            place.update(state="ending")
+            if backend:
+                backend.stop()
+            place.remove()
+            with contextlib.suppress(OSError):
+                place.lock_path.unlink()
+                place.directory.parent.rmdir()
+            return True
+    return False
+
+
+def _keep(place: Place, backend: Backend, terms: Terms, wish: _Wish) -> None:
+    """Watch the leases until the server is to end, then end it and remove its place."""
     last_held = time.monotonic()
     died = False
     while True:
@@ -101,16 +116,8 @@ def _keep(place: Place, backend: Backend, terms: Terms, wish: _Wish) -> None:
         if any(place.live_leases()):
             last_held = time.monotonic()
         idle = time.monotonic() - last_held > (0 if died else terms.linger)
-        if wish.to_stop or idle:
-            with contextlib.suppress(Timeout), lock:
-                if wish.to_stop or not any(place.live_leases()):
-                    place.update(state="ending")
-                    backend.stop()
-                    place.remove()
-                    with contextlib.suppress(OSError):
-                        place.lock_path.unlink()
-                        place.directory.parent.rmdir()
-                    return
+        if (wish.to_stop or idle) and _end(place, backend, wish):
+            return
         wish.wait(_TICK)
 
 
@@ -125,6 +132,8 @@ def main(argv: list[str]) -> int:
     asked = place.read("spec.json")
     terms = Terms(**asked["terms"])
     place.write({"state": "starting", "keeper": os.getpid(), "spec": asked["spec"], "started": time.time()})
+    if not any(place.live_leases()) and _end(place, None, wish):
+        return 0
     backend = _start(place, Spec(**asked["spec"]), terms)
     if backend is None:
         os.close(lock)  # before the pipe: who reads of the failure may clear the place at once
