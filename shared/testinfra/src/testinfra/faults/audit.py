@@ -113,7 +113,12 @@ def await_attempts(source: Callable[[], Attempts], match: Match, at_least: int, 
         raise NotSeen(
             f"{len(found)} of at least {at_least} requests were made within {within:g} s ({match})",
             cause="the client under test gave up, waits longer between its tries, or talks to another server",
-            looked_at=source().lines() or [f"no request at all at {where}"],
+            looked_at=_near(source(), match).lines() or [f"no request at all at {where}"],
             next_step="within=<more seconds>, or another match: verb, resource, namespace, name, user_agent, ...",
         ) from exc
     return found
+
+
+def _near(all_of_them: Attempts, match: Match) -> Attempts:
+    """Give the requests in the namespace that is meant, all where there are none: others fill a log that is shared."""
+    return Match(namespace=match.namespace).among(all_of_them) or all_of_them

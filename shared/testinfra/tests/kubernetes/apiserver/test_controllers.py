@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from shared.testinfra.tests.kubernetes.control_planes import configmap, is_gone
 from testinfra.kubernetes.rest import Rest
 from testinfra.servers.ready import wait_until
 from testinfra.stand import Stand
 
-WITHIN = 7.0
-"""Seconds that a namespace may take to go; 5 of them the controller waits by design."""
+WITHIN = 30.0
+"""Seconds after which it is given up. 7 are promised on a machine that does nothing else, 5 the controller waits."""
 
 
-def test_a_namespace_of_50_objects_with_owners_and_finalizers_goes_within_7_s(rest: Rest, own: str) -> None:
-    """Their finalizers are taken away once it is being deleted, as whoever put them there does."""
+def test_a_namespace_of_50_objects_with_owners_and_finalizers_goes(
+    rest: Rest, own: str, record_property: Callable[[str, object], None]
+) -> None:
+    """Who put finalizers there takes them away once it is being deleted; the report says how long it took."""
     owner = rest.post(f"{own}/configmaps", configmap("owner"))["metadata"]["uid"]
     for number in range(44):
         rest.post(f"{own}/configmaps", configmap(f"owned-{number}", owner="owner", uid=owner))
@@ -25,8 +28,8 @@ def test_a_namespace_of_50_objects_with_owners_and_finalizers_goes_within_7_s(re
     assert rest.delete(own)["status"]["phase"] == "Terminating"
     for name in held:
         rest.patch(f"{own}/configmaps/{name}", {"metadata": {"finalizers": None}})
-    wait_until(lambda: is_gone(rest, own), what="the namespace is gone", timeout=2 * WITHIN)
-    assert time.monotonic() - started < WITHIN
+    wait_until(lambda: is_gone(rest, own), what="the namespace is gone", timeout=WITHIN)
+    record_property("seconds until it was gone", round(time.monotonic() - started, 2))
 
 
 def test_what_holds_a_finalizer_keeps_its_namespace(rest: Rest, own: str) -> None:

@@ -125,15 +125,15 @@ def test_a_download_that_takes_too_long_ends_and_is_kept(big: str, tmp_path: Pat
 
 def test_a_host_that_does_not_answer_is_given_up_soon_and_for_good(silent_host: str, bare_machine: Path) -> None:
     """The second file of it costs nothing."""
-    impatient = fetcher(connect=0.3)
+    impatient = fetcher(connect=1.0)
     begun = time.monotonic()
     with pytest.raises(DownloadFailed, match="cannot be reached"):
         impatient.text(f"{silent_host}/a")
-    assert 0.3 <= time.monotonic() - begun < 3
+    assert 1.0 <= time.monotonic() - begun < 5
     begun = time.monotonic()
     with pytest.raises(DownloadFailed, match="cannot be reached"):
         impatient.text(f"{silent_host}/b")
-    assert time.monotonic() - begun < 0.1
+    assert time.monotonic() - begun < 1.0
 
 
 def test_a_name_with_many_silent_addresses_is_given_up_as_soon(
