@@ -31,7 +31,7 @@ os.environ.setdefault("PYTEST_XDIST_AUTO_NUM_WORKERS", str(min(4, os.cpu_count()
 
 REPORTS = Path("reports")
 MEMBERS = members.FOLDERS
-SCRIPTS = ("noxfile.py", "matrix.py", "tools", "tests", "benchmarks")
+SCRIPTS = ("noxfile.py", "matrix.py", "tools", "tests", "benchmarks", "services/conftest.py")
 CHECKS = ("lint", "types")
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 SESSIONS = matrix.by_session()

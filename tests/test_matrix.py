@@ -55,9 +55,10 @@ def test_every_member_is_type_checked_and_under_import_contracts() -> None:
 
 def test_every_service_has_a_unit_and_an_integration_cell() -> None:
     """A service is run on both storeys."""
-    for service in (ROOT / "services").iterdir():
-        storeys = {cell.storey for cell in matrix.CELLS if cell.service == service.name}
-        assert {"unit", "integration"} <= storeys, service.name
+    for project in (ROOT / "services").glob("*/pyproject.toml"):
+        service = project.parent.name
+        storeys = {cell.storey for cell in matrix.CELLS if cell.service == service}
+        assert {"unit", "integration"} <= storeys, service
 
 
 def test_every_test_file_belongs_to_exactly_one_cell_on_each_of_its_rungs() -> None:

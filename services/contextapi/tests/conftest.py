@@ -24,9 +24,8 @@ from pydantic import SecretStr
 from contextapi import ContextapiSettings, create_app
 from dbschema import Migrations
 from servicekit.embedding import checked, literal
-from servicekit.testing import Served, sample, serve_in_thread
+from servicekit.testing import Served, serve_in_thread
 from testinfra.endpoints import Postgres, Redis
-from testinfra.servers.ready import wait_until
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing of it
 hypothesis.settings.load_profile("any machine")
@@ -88,54 +87,15 @@ def service(serve: Callable[..., Served]) -> Served:
 
 
 @pytest.fixture
-def closed_port() -> Iterator[int]:
-    """Give a port that refuses connections: it is bound, so nobody else gets it, and does not listen."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
-
-
-@pytest.fixture
 def no_postgres(reader: Postgres, closed_port: int) -> SecretStr:
     """Give a DSN whose server refuses connections."""
     return SecretStr(replace(reader, port=closed_port).dsn)
 
 
 @pytest.fixture
-def connect() -> Iterator[Callable[[Served], httpx.Client]]:
-    """Give a function that makes a client of a service; each client has connections of its own."""
-    with ExitStack() as stack:
-
-        def make(served: Served) -> httpx.Client:
-            return stack.enter_context(httpx.Client(base_url=served.url, verify=_NO_TLS, timeout=20))
-
-        yield make
-
-
-@pytest.fixture
-def client(service: Served, connect: Callable[[Served], httpx.Client]) -> httpx.Client:
-    """Give a client of `service`."""
-    return connect(service)
-
-
-@pytest.fixture
 def uncached(serve: Callable[..., Served], connect: Callable[[Served], httpx.Client]) -> httpx.Client:
     """Give a client of a service that reads Postgres for every answer."""
     return connect(serve(cache_ttl=1e-9))
-
-
-@pytest.fixture
-def db(postgres_schema: Postgres) -> Iterator[Connection]:
-    """Give an autocommit connection of this test's schema's owner, for what the service may not do."""
-    with psycopg.connect(postgres_schema.dsn, autocommit=True) as connection:
-        yield connection
-
-
-@pytest.fixture
-def blocker(postgres_schema: Postgres) -> Iterator[Connection]:
-    """Give a connection whose transaction holds locks until `rollback()`, so that the service has to wait."""
-    with psycopg.connect(postgres_schema.dsn) as connection:
-        yield connection
 
 
 @pytest.fixture
@@ -215,34 +175,3 @@ def begin(service: Served) -> Iterator[Callable[[str], socket.socket]]:
             return own
 
         yield send
-
-
-@pytest.fixture
-def eventually() -> Callable[..., None]:
-    """Give a function that waits until a condition holds, and fails with its name when the deadline passes."""
-
-    def wait(what: str, holds: Callable[[], bool], *, deadline: float = 5.0) -> None:
-        wait_until(holds, what=what, timeout=deadline)
-
-    return wait
-
-
-@pytest.fixture
-def waiting(db: Connection, postgres_schema: Postgres) -> Callable[[], list[str]]:
-    """Give a function that lists the statements of this test that now wait for a lock on the server."""
-
-    def statements() -> list[str]:
-        rows = db.execute(
-            "SELECT query FROM pg_stat_activity WHERE application_name = %s AND state = 'active'"
-            " AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()",
-            [postgres_schema.application_name],
-        ).fetchall()
-        return [row[0] for row in rows]
-
-    return statements
-
-
-@pytest.fixture
-def metric(client: httpx.Client) -> Callable[..., float]:
-    """Give a function that reads one sample of the service's metrics; 0 where it was never touched."""
-    return lambda name, **labels: sample(client.get("/metrics").text, name, **labels)

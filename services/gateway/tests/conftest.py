@@ -20,9 +20,8 @@ from pydantic import SecretStr
 
 from gateway import GatewaySettings, create_app, resources
 from gateway.app import GatewayApp
-from servicekit.testing import Served, sample, serve_in_thread
+from servicekit.testing import Served, serve_in_thread
 from testinfra.endpoints import Cluster, Redis
-from testinfra.servers.ready import wait_until
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing of it
 hypothesis.settings.load_profile("any machine")
@@ -181,33 +180,6 @@ def app(service: Served) -> GatewayApp:
 
 
 @pytest.fixture
-def connect() -> Iterator[Callable[..., httpx.Client]]:
-    """Give a function that makes a client of a service; each client has connections of its own."""
-    with ExitStack() as stack:
-
-        def make(served: Served, **options: Any) -> httpx.Client:
-            return stack.enter_context(httpx.Client(base_url=served.url, verify=_NO_TLS, timeout=60, **options))
-
-        yield make
-
-
-@pytest.fixture
-def client(service: Served, connect: Callable[[Served], httpx.Client]) -> httpx.Client:
-    """Give a client of `service`."""
-    return connect(service)
-
-
-@pytest.fixture
-def eventually() -> Callable[..., None]:
-    """Give a function that waits until a condition holds, and fails with its name when the deadline passes."""
-
-    def wait(what: str, holds: Callable[[], bool], *, deadline: float = 30.0) -> None:
-        wait_until(holds, what=what, timeout=deadline)
-
-    return wait
-
-
-@pytest.fixture
 def cluster(request: pytest.FixtureRequest) -> Kubernetes:
     """Give the API server of this test: its own where it takes `exclusive_kubernetes`, else the shared one."""
     lone = "exclusive_kubernetes" in request.fixturenames or "testinfra_lone_plane" in request.fixturenames
@@ -266,9 +238,3 @@ def move(rest: Rest, app: GatewayApp, eventually: Callable[..., None]) -> Callab
         eventually(f"the gateway sees that {name} is {phase}", seen)
 
     return to
-
-
-@pytest.fixture
-def metric(client: httpx.Client) -> Callable[..., float]:
-    """Give a function that reads one sample of the service's metrics; 0 where it was never touched."""
-    return lambda name, **labels: sample(client.get("/metrics").text, name, **labels)

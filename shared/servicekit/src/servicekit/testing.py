@@ -7,6 +7,7 @@ Rule 2: what fails in the thread fails the test; the thread is gone when the con
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,14 @@ class Served:
     def url(self) -> str:
         """The base URL, without a slash at its end."""
         return f"http://{self.host}:{self.port}"
+
+    def takes_connections(self) -> bool:
+        """Tell whether a new connection is taken now."""
+        try:
+            socket.create_connection((self.host, self.port), timeout=5).close()
+        except OSError:
+            return False
+        return True
 
     def stop(self) -> None:
         """Shut down as on SIGTERM, and wait for the end; harmless where it has ended."""

@@ -32,7 +32,7 @@ def test_a_request_in_flight_is_finished_and_then_it_ends(
         answer = pool.submit(client.get, "/items/5/slow")
         eventually("the handler has begun", lambda: demo.begun == ["slow"])
         served.server.begin_shutdown()
-        eventually("connections are refused", lambda: not _connects(served))
+        eventually("connections are refused", lambda: not served.takes_connections())
         demo.let_go()
         assert answer.result(10).json() == 5
     served.stop()
@@ -142,11 +142,3 @@ def test_signals_end_the_program_with_0() -> None:
     finally:
         program.kill()
         program.wait()
-
-
-def _connects(served: Served) -> bool:
-    try:
-        socket.create_connection((served.host, served.port), timeout=5).close()
-    except OSError:
-        return False
-    return True

@@ -12,12 +12,11 @@ from operator import mul
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 from pydantic import SecretStr
 
 from contextapi.models import Incident
-from servicekit.embedding import HashingEmbedder, literal
+from servicekit.embedding import HashingEmbedder
 from servicekit.testing import Served
 from testinfra.endpoints import Postgres
 
@@ -38,29 +37,6 @@ def towards(similarity: float) -> Vector:
 
 
 FIRST = towards(1.0)
-
-
-@pytest.fixture
-def vectors(db: psycopg.Connection[Any]) -> dict[int, tuple[str, Vector]]:
-    """Fill the table with random vectors, one in thirty of the namespace `rare`; give {id: (namespace, vector)}."""
-    chance = random.Random(384)  # noqa: S311 - the same numbers in every run, and nothing secret
-    made = {}
-    with (
-        db.cursor() as cursor,
-        cursor.copy(
-            "COPY remediation_audit (id, name, namespace, phase, action_type, status, start_time,"
-            " remediation_request_id, signal_fingerprint, severity, environment, cluster_name,"
-            " target_resource, embedding) FROM STDIN"
-        ) as copy,
-    ):
-        for number in range(1, ROWS + 1):
-            namespace = "rare" if number % 30 == 0 else "common"
-            vector = [chance.gauss(0, 1) for _ in range(384)]
-            made[number] = (namespace, vector)
-            text = ("n", namespace, "completed", "a", "s", "2026-11-21", str(number), "f", "s", "e", "c", "t")
-            copy.write_row((number, *text, literal(tuple(vector))))
-    db.execute("ANALYZE remediation_audit")
-    return made
 
 
 def oracle(vectors: dict[int, tuple[str, Vector]], asked: Vector) -> list[tuple[int, str, float]]:

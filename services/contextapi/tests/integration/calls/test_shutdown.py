@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,14 +14,6 @@ from servicekit.testing import Served
 PATH = "/api/v1/incidents"
 Connection = psycopg.Connection[Any]
 Connect = Callable[[Served], httpx.Client]
-
-
-def connects(served: Served) -> bool:
-    try:
-        socket.create_connection((served.host, served.port), timeout=5).close()
-    except OSError:
-        return False
-    return True
 
 
 def test_a_request_in_flight_is_finished(
@@ -38,7 +29,7 @@ def test_a_request_in_flight_is_finished(
         answer = pool.submit(client.get, PATH)
         eventually("the SELECT waits", lambda: len(waiting()) == 1)
         service.server.begin_shutdown()
-        eventually("connections are refused", lambda: not connects(service))
+        eventually("connections are refused", lambda: not service.takes_connections())
         blocker.rollback()
         assert answer.result(20).status_code == 200
     service.stop()
@@ -57,7 +48,7 @@ def test_readiness_ends_before_connections_are_refused(serve: Callable[..., Serv
     assert client.get(PATH).status_code == 200
     served.server._loop.call_soon_threadsafe(served.server._stop)
     served.stop()
-    assert not connects(served)
+    assert not served.takes_connections()
 
 
 def test_a_request_that_takes_too_long_is_cut_off(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -33,7 +32,7 @@ def test_a_request_in_flight_is_finished(
         answer = pool.submit(client.post, PATH, json=record())
         eventually("the INSERT waits", lambda: len(waiting()) == 1)
         service.server.begin_shutdown()
-        eventually("connections are refused", lambda: not _connects(service))
+        eventually("connections are refused", lambda: not service.takes_connections())
         blocker.rollback()
         assert answer.result(20).status_code == 201
     service.stop()
@@ -56,7 +55,7 @@ def test_readiness_ends_before_connections_are_refused(
     assert client.get("/livez").status_code == 200
     served.server._loop.call_soon_threadsafe(served.server._stop)
     served.stop()
-    assert not _connects(served)
+    assert not served.takes_connections()
 
 
 def test_a_request_that_takes_too_long_is_cut_off_and_undone(
@@ -91,11 +90,3 @@ def test_connections_to_postgres_are_given_back(
     assert db.execute(f"{others} AND pid <> pg_backend_pid()").fetchall() != []
     service.stop()
     eventually("they are gone", lambda: db.execute(f"{others} AND pid <> pg_backend_pid()").fetchall() == [])
-
-
-def _connects(served: Served) -> bool:
-    try:
-        socket.create_connection((served.host, served.port), timeout=5).close()
-    except OSError:
-        return False
-    return True

@@ -130,14 +130,6 @@ def test_any_text_of_a_signal_can_be_told(
 
 
 @pytest.fixture
-def closed_port() -> Iterator[int]:
-    """Give a port that refuses connections."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
-
-
-@pytest.fixture
 def silent_port() -> Iterator[int]:
     """Give a port where connections are taken and nobody ever answers."""
     with socket.create_server(("127.0.0.1", 0)) as held:

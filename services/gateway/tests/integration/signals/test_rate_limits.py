@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
-import pytest
 from pydantic import SecretStr
 
 from gateway import GatewaySettings
@@ -59,14 +57,6 @@ def test_no_limit_asks_no_redis(client: httpx.Client, alert: Make) -> None:
     """By default Redis is not even asked."""
     assert client.post(PROMETHEUS, json=alert()).status_code == 201
     assert "gateway_redis_operations_total{" not in client.get("/metrics").text
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    """Give a port that refuses connections: it is bound, so nobody else gets it, and does not listen."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
 
 
 def test_without_redis_nobody_is_limited(
