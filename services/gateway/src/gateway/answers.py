@@ -14,10 +14,10 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from gateway import times
-from gateway.failures import ClusterError
 from gateway.intake import Outcome
 from gateway.signals import NotTakenError, Signal
 from servicekit import ProblemError
+from servicekit.cluster_errors import ClusterError
 
 _MESSAGES = {
     "created": "a RemediationRequest was made",

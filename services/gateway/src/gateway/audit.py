@@ -22,8 +22,9 @@ from pydantic_core import to_json
 
 from gateway import times
 from gateway.metrics import GatewayMetrics
-from gateway.settings import GatewaySettings, is_namespace
+from gateway.settings import GatewaySettings
 from gateway.signals import Signal
+from servicekit.cluster_settings import is_namespace
 
 PATH = "/api/v1/audit/events/batch"
 _BATCH = 500

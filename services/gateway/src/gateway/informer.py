@@ -18,10 +18,10 @@ from typing import Any
 import structlog
 
 from gateway import resources
-from gateway.cluster import Cluster
-from gateway.failures import ClusterError
 from gateway.index import Index
 from gateway.metrics import GatewayMetrics
+from servicekit.cluster import Cluster
+from servicekit.cluster_errors import ClusterError
 
 _PAGE = "250"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0

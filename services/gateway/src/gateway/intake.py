@@ -23,15 +23,15 @@ from typing import Literal, Protocol
 import structlog
 
 from gateway import resources
-from gateway.cluster import Cluster
-from gateway.failures import ClusterError
 from gateway.index import Index
 from gateway.live import Live
 from gateway.resources import Entry
 from gateway.retries import Retries
-from gateway.settings import is_namespace
 from gateway.signals import Signal
 from gateway.tallies import Tallies
+from servicekit.cluster import Cluster
+from servicekit.cluster_errors import ClusterError
+from servicekit.cluster_settings import is_namespace
 
 _ROUNDS = 10
 """Generations that are tried for one signal, before it is said that there is too much going on."""

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Any
 
 import structlog
@@ -20,7 +21,6 @@ from redis.backoff import NoBackoff
 
 from gateway.admission import Admission
 from gateway.audit import Audit
-from gateway.cluster import Cluster
 from gateway.index import Index
 from gateway.informer import Informer, follow
 from gateway.intake import Intake
@@ -31,6 +31,7 @@ from gateway.retries import Retries
 from gateway.reviews import Reviews
 from gateway.settings import GatewaySettings
 from gateway.tallies import Tallies
+from servicekit.cluster import Cluster
 
 _WATCHES_MISSED = 2
 _CONNECTIONS_BESIDES = 16
@@ -50,7 +51,12 @@ class Parts:
         self.replica = replica = f"{int(time.time()):x}-{secrets.token_hex(3)}"
         self.admission = admission = Admission(live, metrics)
         connections = settings.max_in_flight + _CONNECTIONS_BESIDES
-        self.cluster = cluster = Cluster(settings.kubeconfig, live, connections=connections)
+        self.cluster = cluster = Cluster(
+            settings.kubeconfig,
+            agent=f"kubernaut-gateway/{version('gateway')}",
+            timeout=lambda: live.settings.kubernetes_timeout,
+            connections=connections,
+        )
         self.index = index = Index(stale_after=_WATCHES_MISSED * settings.watch_timeout)
         self.redis = _redis(settings)
         self.limits = RateLimits(self.redis, live, metrics, key_prefix=settings.redis_key_prefix)

@@ -1,6 +1,6 @@
 """Another attempt, where it may help: three in all, 100 ms, then twice that, at most 5 s, with a tenth of jitter.
 
-Rule 1: what is repeated is said in `failures`; here is only when.
+Rule 1: what is repeated is said in `servicekit.cluster_errors`; here is only when.
 Rule 2: a server's Retry-After is obeyed: no attempt before it. One that is longer than the longest pause ends the
         attempts at once, and the sender is told to come back then.
 Rule 3: every failed attempt is a log line, and every repetition and every giving up is counted.
@@ -15,9 +15,9 @@ from typing import TypeVar
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
-from gateway.failures import ClusterError
 from gateway.live import Live
 from gateway.metrics import GatewayMetrics
+from servicekit.cluster_errors import ClusterError
 
 ResultT = TypeVar("ResultT")
 _JITTER = 0.1

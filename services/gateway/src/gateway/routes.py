@@ -23,7 +23,6 @@ from gateway.answers import SignalAnswer, SignalResults, Taken
 from gateway.audit import Audit
 from gateway.direct_routes import guarded_by
 from gateway.events import KubernetesEvent
-from gateway.failures import ClusterError
 from gateway.intake import Intake
 from gateway.live import Live
 from gateway.metrics import GatewayMetrics
@@ -31,6 +30,8 @@ from gateway.rate_limits import RateLimits
 from gateway.reviews import Reviews
 from gateway.signals import NotTakenError, Signal
 from servicekit import ProblemError, problem_responses
+from servicekit.cluster_errors import ClusterError
+from servicekit.token_reviews import unauthenticated
 
 _HEADER = {
     "name": timestamps.HEADER,
@@ -164,8 +165,7 @@ class SignalRoutes:
         self._metrics.rejected.labels(verdict.result).inc()
         if verdict.result == "denied":
             raise ProblemError(403, detail=f"{verdict.user} may not post signals here")
-        detail = "a bearer token that Kubernetes knows has to be given in the header Authorization"
-        raise ProblemError(401, detail=detail, headers={"WWW-Authenticate": "Bearer"})
+        raise unauthenticated()
 
 
 def _sent(body: bytes) -> Callable[[], Any]:

@@ -6,16 +6,14 @@ Rule: what is in `RELOADABLE` takes effect on SIGHUP; all else needs a new proce
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from servicekit import Settings
+from servicekit.cluster_settings import ClusterSettings, Names, Namespace, Namespaces
 from servicekit.settings import RedisUrl
 
 MAX_BACKOFF = 30.0
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 RELOADABLE = frozenset(
     {
@@ -36,42 +34,21 @@ RELOADABLE = frozenset(
 """Settings that SIGHUP reads again."""
 
 
-def is_namespace(text: str) -> bool:
-    """Tell whether `text` can be the name of a namespace: an RFC 1123 label of at most 63 characters."""
-    return _LABEL.fullmatch(text) is not None
-
-
-def _split(value: Any) -> Any:
-    """Take "a, b" for ("a", "b"), as a variable has no lists."""
-    if isinstance(value, str):
-        return tuple(part for part in re.split(r"[,\s]+", value) if part)
-    return tuple(value) if isinstance(value, list) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
-
-
-class GatewaySettings(Settings):
+class GatewaySettings(ClusterSettings):
     """What can be told to the gateway, each as a variable `GATEWAY_<NAME>`; times in seconds."""
 
     prefix: ClassVar[str] = "GATEWAY_"
 
     max_body_bytes: int = Field(default=102_400, description="the largest request body in bytes, 1 or more", ge=1)
 
-    kubeconfig: str = Field(
-        default="", description="the path of a kubeconfig file, or nothing for the service account of the gateway's pod"
-    )
-    namespaces: Names = Field(
+    namespaces: Namespaces = Field(
         default=(),
         description="the namespaces to make resources in, as 'payments,shop', or nothing for all; what belongs"
         " elsewhere goes to fallback_namespace",
     )
-    fallback_namespace: str = Field(
+    fallback_namespace: Namespace = Field(
         default="kubernaut-system",
         description="the namespace for resources whose own does not exist: letters, digits and hyphens, 63 at most",
-    )
-    kubernetes_timeout: float = Field(
-        default=5.0, description="seconds for one request to Kubernetes, more than 0", gt=0, allow_inf_nan=False
     )
     watch_timeout: int = Field(
         default=30,
@@ -122,9 +99,6 @@ class GatewaySettings(Settings):
         description="token: a bearer token that Kubernetes reviews; off: none is asked for, as behind a proxy of one's"
         " own that does",
     )
-    auth_cache: float = Field(
-        default=60.0, description="seconds that a review is relied on, 0 to 600", ge=0, le=600, allow_inf_nan=False
-    )
     require_timestamp: bool = Field(default=False, description="whether the header X-Timestamp has to be given")
     cors_origins: Names = Field(
         default=(), description="origins that browsers may call from, as 'https://console.example.org', or nothing"
@@ -156,28 +130,6 @@ class GatewaySettings(Settings):
     audit_timeout: float = Field(
         default=5.0, description="seconds for one batch of audit events, more than 0", gt=0, allow_inf_nan=False
     )
-
-    @field_validator("kubeconfig")
-    @classmethod
-    def _is_a_file(cls, value: str) -> str:
-        if value and not Path(value).is_file():
-            raise ValueError("there is no such file")
-        return value
-
-    @field_validator("fallback_namespace")
-    @classmethod
-    def _names_a_namespace(cls, value: str) -> str:
-        if not is_namespace(value):
-            raise ValueError("it is no name of a namespace")
-        return value
-
-    @field_validator("namespaces")
-    @classmethod
-    def _names_namespaces(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if not is_namespace(name):
-                raise ValueError(f"{name!r} is no name of a namespace")
-        return value
 
     @field_validator("retry_max")
     @classmethod

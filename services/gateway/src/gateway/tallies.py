@@ -23,13 +23,13 @@ from typing import Any
 import structlog
 
 from gateway import resources, times
-from gateway.cluster import Cluster
-from gateway.failures import ClusterError
 from gateway.index import Index
 from gateway.live import Live
 from gateway.metrics import GatewayMetrics
 from gateway.resources import Entry, Key
 from gateway.retries import Retries
+from servicekit.cluster import Cluster
+from servicekit.cluster_errors import ClusterError
 
 WRITERS = 8
 """Processes whose last write a resource remembers."""

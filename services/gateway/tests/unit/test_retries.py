@@ -10,10 +10,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from gateway import GatewaySettings
-from gateway.failures import ClusterError
 from gateway.live import Live
 from gateway.metrics import GatewayMetrics
 from gateway.retries import Retries
+from servicekit.cluster_errors import ClusterError
 
 Make = Callable[..., Retries]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway import GatewaySettings
-from gateway.settings import RELOADABLE, is_namespace
+from gateway.settings import RELOADABLE
 from servicekit import SettingsError
 
 README = Path(__file__).parents[2] / "README.md"
@@ -98,26 +98,6 @@ def test_the_defaults_are_the_documented_limits() -> None:
         0,
         (),
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "is_one"),
-    [
-        ("a", True),
-        ("a-b", True),
-        ("a" * 63, True),
-        ("a" * 64, False),
-        ("-a", False),
-        ("a-", False),
-        ("A", False),
-        ("", False),
-        ("a.b", False),
-        ("a\n", False),
-    ],
-)
-def test_names_of_namespaces(text: str, is_one: bool) -> None:
-    """RFC 1123 labels."""
-    assert is_namespace(text) is is_one
 
 
 def test_what_can_be_read_again_is_a_setting() -> None:

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
-from gateway import failures
-from gateway.failures import ClusterError
+from servicekit import cluster_errors
+from servicekit.cluster_errors import ClusterError
 
 KEY = ConnectionKey("localhost", 1, is_ssl=False, ssl=True, proxy=None, proxy_auth=None, proxy_headers_hash=None)
 
@@ -35,7 +35,7 @@ KEY = ConnectionKey("localhost", 1, is_ssl=False, ssl=True, proxy=None, proxy_au
 )
 def test_statuses(status: int, reason: str, repeated: bool) -> None:
     """Each has its word, and three are repeated."""
-    failure = failures.from_answer(status, {}, {})
+    failure = cluster_errors.from_answer(status, {}, {})
     assert (failure.reason, failure.code, failure.repeated) == (reason, str(status), repeated)
 
 
@@ -61,7 +61,7 @@ def test_statuses(status: int, reason: str, repeated: bool) -> None:
 )
 def test_exceptions(exc: BaseException, reason: str, repeated: bool) -> None:
     """Timeouts, refused and reset are repeated; a wrong certificate, a wrong name and no route are not."""
-    failure = failures.from_exception(exc)
+    failure = cluster_errors.from_exception(exc)
     assert (failure.reason, failure.code, failure.repeated) == (reason, "none", repeated)
 
 
@@ -71,7 +71,7 @@ def test_exceptions(exc: BaseException, reason: str, repeated: bool) -> None:
 )
 def test_retry_after(text: str, seconds: float | None) -> None:
     """Seconds; a date, which no API server sends, is none."""
-    assert failures.from_answer(429, {"Retry-After": text}, {}).retry_after == seconds
+    assert cluster_errors.from_answer(429, {"Retry-After": text}, {}).retry_after == seconds
 
 
 @pytest.mark.parametrize(
@@ -90,20 +90,20 @@ def test_retry_after(text: str, seconds: float | None) -> None:
 def test_a_namespace_that_is_not_there(status: int, details: Any, without: bool) -> None:
     """Told by the details of the Status, never by its message."""
     said = {"message": 'namespaces "x" not found', "details": details}
-    assert failures.from_answer(status, {}, said).without_namespace is without
+    assert cluster_errors.from_answer(status, {}, said).without_namespace is without
 
 
 @pytest.mark.parametrize("said", [None, [], "text", 7, {"details": "text"}])
 def test_an_answer_that_is_no_status(said: Any) -> None:
     """A proxy's page instead of a Status object is a failure like any other."""
-    failure = failures.from_answer(404, {}, said)
+    failure = cluster_errors.from_answer(404, {}, said)
     assert (failure.reason, failure.without_namespace) == ("not_found", False)
 
 
 @pytest.mark.parametrize(("status", "for_good"), [(400, True), (422, True), (403, False), (404, False), (500, False)])
 def test_what_no_repetition_will_heal(status: int, for_good: bool) -> None:
     """An object that was refused for what it is."""
-    assert failures.from_answer(status, {}, {}).refused_for_good is for_good
+    assert cluster_errors.from_answer(status, {}, {}).refused_for_good is for_good
 
 
 def test_the_words_say_what_happened() -> None:

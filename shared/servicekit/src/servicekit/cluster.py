@@ -9,47 +9,59 @@ Rule 3: logging in is part of a request: a cluster that is away at the start is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+import contextlib
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 from pydantic_core import from_json, to_json
 
-from gateway import failures
-from gateway.failures import ClusterError
-from gateway.live import Live
+from servicekit.cluster_errors import ClusterError, from_answer, from_exception
+
+if TYPE_CHECKING:
+    from aiohttp import AddrInfoType
 
 MERGE_PATCH = "application/merge-patch+json"
-_AGENT = f"kubernaut-gateway/{version('gateway')}"
 _JSON = "application/json"
-_FAREWELL = 0.05
-"""Seconds that the loop has to close sockets under TLS: a closed session has only asked for it (aiohttp's manual)."""
+_FAREWELL = 2.0
+"""Seconds that a server has to say goodbye: a closed session has only asked for it (aiohttp's manual)."""
+_LOOK_AGAIN = 0.002
 _LONGEST_LINE = 2**22
 """Bytes of one watch event at most: etcd takes objects of 1.5 MB."""
 
 
 class Cluster:
-    """One API server, under the gateway's identity."""
+    """One API server, under the service's identity."""
 
-    def __init__(self, kubeconfig: str, live: Live, *, connections: int) -> None:
-        """Log in by the file `kubeconfig`, or ("") as the pod; `connections` may be open at one time."""
+    def __init__(self, kubeconfig: str, *, agent: str, timeout: Callable[[], float], connections: int) -> None:
+        """Log in by the file `kubeconfig`, or ("") as the pod; `connections` may be open at one time.
+
+        `agent` is the User-Agent, as `kubernaut-gateway/1.0`; `timeout` gives the seconds that one request has.
+        """
         self._kubeconfig = kubeconfig
-        self._live = live
+        self._agent = agent
+        self._timeout = timeout
         self._connections = connections
+        self._sockets: WeakSet[socket.socket] = WeakSet()
         self._configuration: Configuration | None = None
         self._session: aiohttp.ClientSession | None = None
         self._logging_in = asyncio.Lock()
 
     async def close(self) -> None:
-        """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
-            await asyncio.sleep(_FAREWELL)
+        """Close all connections, and return when they are: one under TLS would else outlive the event loop."""
+        if self._session is None:
+            return
+        await self._session.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL):
+                while any(each.fileno() >= 0 for each in self._sockets):  # noqa: ASYNC110 - sockets have no event
+                    await asyncio.sleep(_LOOK_AGAIN)
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         """Read an object or a list."""
@@ -76,14 +88,14 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         content_type: str = _JSON,
     ) -> Any:
-        limits = aiohttp.ClientTimeout(total=self._live.settings.kubernetes_timeout)
+        limits = aiohttp.ClientTimeout(total=self._timeout())
         data = to_json(body) if body is not None else None
         async with self._request(method, path, query, limits=limits, data=data, content_type=content_type) as answer:
             return from_json(await answer.read())
 
     async def watch(self, path: str, query: Mapping[str, str], *, seconds: int) -> AsyncGenerator[dict[str, Any], None]:
         """Give watch events (`type`, `object`) for `seconds`; an empty one first, when the server begins to answer."""
-        own = self._live.settings.kubernetes_timeout
+        own = self._timeout()
         limits = aiohttp.ClientTimeout(sock_connect=own, sock_read=seconds + own)
         asked = {**query, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
         async with self._request("GET", path, asked, limits=limits) as answer:
@@ -125,7 +137,7 @@ class Cluster:
                 finally:
                     _hang_up(answer)
         except (aiohttp.ClientError, OSError) as exc:  # TimeoutError is an OSError
-            raise failures.from_exception(exc) from exc
+            raise from_exception(exc) from exc
         except ValueError as exc:  # no JSON, or a line that is too long
             raise ClusterError("http_error") from exc
 
@@ -136,7 +148,7 @@ class Cluster:
             said = from_json(await answer.read())
         except ValueError:
             said = {}
-        return failures.from_answer(answer.status, answer.headers, said)
+        return from_answer(answer.status, answer.headers, said)
 
     async def _logged_in(self) -> tuple[aiohttp.ClientSession, Configuration]:
         if self._session is not None and self._configuration is not None:
@@ -164,10 +176,16 @@ class Cluster:
     async def _connect(self, configuration: Configuration) -> aiohttp.ClientSession:
         tls = ApiClient(configuration).rest_client.ssl_context
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections, ssl=tls),
-            headers={"User-Agent": _AGENT},
+            connector=aiohttp.TCPConnector(limit=self._connections, ssl=tls, socket_factory=self._socket),
+            headers={"User-Agent": self._agent},
             read_bufsize=_LONGEST_LINE,
         )
+
+    def _socket(self, address: AddrInfoType) -> socket.socket:
+        family, kind, protocol, *_ = address
+        made = socket.socket(family, kind, protocol)
+        self._sockets.add(made)
+        return made
 
 
 def _hang_up(answer: aiohttp.ClientResponse) -> None:
