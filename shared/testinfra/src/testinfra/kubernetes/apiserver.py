@@ -7,7 +7,8 @@ makes before it looks at its roles (`wait.Poll` in its `storage_rbac.go`).
 Rule 1: it listens on loopback only; it knows the holders of certificates of its own authority and of its service
         accounts' tokens, and RBAC decides what they may do. Anybody else sees its health and its version.
 Rule 2: ready means that /readyz, all of its checks, answers yes to the administrator (so RBAC's own roles are made),
-        and that the namespace `default` is there.
+        and that the namespace `default` is there; after a restart also that custom resources are served: for some
+        tenths of a second more the server answers 429 for those, "storage is (re)initializing".
 Rule 3: keys, certificates, the kubeconfig, the audit log and etcd's data are in the place, for our eyes only.
 """
 
@@ -171,6 +172,7 @@ class ControlPlane(OwnedServer):
         # Imported here, while kube-apiserver starts: 0.08 s that it need not wait for.
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - see above
 
+        from testinfra.kubernetes import crds  # noqa: PLC0415 - see above
         from testinfra.kubernetes.rest import ApiError, Rest  # noqa: PLC0415 - see above
 
         with Rest(self._cluster, timeout=5.0) as rest:
@@ -179,6 +181,7 @@ class ControlPlane(OwnedServer):
                 try:
                     rest.get("/readyz")
                     rest.get("/api/v1/namespaces/default")
+                    crds.check_served(rest)
                     return str(rest.get("/version")["gitVersion"])
                 except (ApiError, HTTPError) as exc:
                     raise ConnectionError(str(exc)) from exc

@@ -20,7 +20,7 @@ from testinfra.endpoints import Cluster
 
 _CONNECTIONS = 32
 MERGE_PATCH = "application/merge-patch+json"
-NOT_FOUND, CONFLICT, GONE = 404, 409, 410
+NOT_FOUND, CONFLICT, GONE, TOO_MANY_REQUESTS = 404, 409, 410, 429
 
 
 class ApiError(Exception):
