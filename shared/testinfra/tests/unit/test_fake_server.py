@@ -176,6 +176,17 @@ def test_twenty_outages_in_a_row(server: FakeServer, rest: Rest) -> None:
     assert len(rest.get(CONFIGMAPS)["items"]) == 20
 
 
+def test_an_answer_is_sent_at_once(server: FakeServer, rest: Rest) -> None:
+    """The kernel holds no part of it back until another is acknowledged (TCP_NODELAY)."""
+    rest.get("/readyz")
+
+    def held_back() -> list[int]:
+        sockets = [each._transport.get_extra_info("socket") for each in server._connections if each._transport]
+        return [each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for each in sockets]
+
+    assert server.within(held_back) == [1]
+
+
 def test_a_server_that_is_down_is_not_broken_again(server: FakeServer, endpoint: Cluster) -> None:
     """And a fault that there is not is refused."""
     with pytest.raises(Misconfigured, match="one of stop, kill, pause"):
