@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from fastapi import APIRouter
+from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
@@ -36,65 +38,80 @@ from servicekit.database import Database
 _QUEUE_RETRIES = 3
 
 
+class Parts:
+    """All parts of one service, each given what it needs."""
+
+    def __init__(self, settings: DatastorageSettings, registry: CollectorRegistry) -> None:
+        """Connect to nothing yet."""
+        self._settings = settings
+        self.metrics = metrics = StoreMetrics(registry)
+        self.redis = redis = _redis(settings, timeout=settings.redis_timeout)
+        self._queue_redis = _redis(settings, timeout=settings.dlq_timeout, retries=_QUEUE_RETRIES)
+        self.database = database = Database(
+            settings.postgres_dsn.get_secret_value(),
+            name="datastorage",
+            pool_min=settings.pool_min,
+            pool_max=settings.pool_max,
+            timeout=settings.postgres_timeout,
+        )
+        queue = DeadLetterQueue(
+            self._queue_redis,
+            key_prefix=settings.redis_key_prefix,
+            timeout=settings.dlq_timeout,
+            max_length=settings.dlq_max_length,
+        )
+        embedder = settings.make_embedder()
+        if embedder is not None:
+            embedder = CachedEmbedder(embedder, redis, key_prefix=settings.redis_key_prefix, metrics=metrics)
+        self.writer = Writer(queue, metrics)
+        self.store = Store(Remediations(database), embedder, metrics)
+        self.notifications = Notifications(database, metrics)
+        self.events = Events(database, metrics)
+        self.traces = Traces(database, Vectors(embedder), metrics)
+
+    async def redis_answers(self) -> None:
+        """Return when Redis answers."""
+        await self.redis.ping()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Be connected, keep partitions and replay dead letters while the context lasts."""
+        events = self.events
+        kinds = (self.store.kind, self.notifications.kind, events.kind, events.batch_kind, self.traces.kind)
+        replays = replaying(self._queue_redis, kinds, self.metrics, self._settings)
+        partitions = PartitionKeeper(self.database)
+        async with self.redis, self._queue_redis, self.database.opened(), partitions.running(), replays:
+            yield
+
+    def routers(self) -> list[APIRouter]:
+        """Return all routes."""
+        return [
+            RemediationRoutes(self.store, self.writer).router(),
+            NotificationRoutes(self.notifications, self.writer).router(),
+            EventRoutes(self.events, self.writer).router(),
+            TraceRoutes(self.traces, self.writer).router(),
+            AnalysisRoutes(SuccessRates(self.database, self.metrics), Aggregates(self.database, self.metrics)).router(),
+        ]
+
+
 def create_app(settings: DatastorageSettings) -> ServiceApp:
     """Return the service; it connects to nothing before it is served."""
     registry = new_registry()
-    metrics = StoreMetrics(registry)
-    redis = _redis(settings, timeout=settings.redis_timeout)
-    database = Database(
-        settings.postgres_dsn.get_secret_value(),
-        name="datastorage",
-        pool_min=settings.pool_min,
-        pool_max=settings.pool_max,
-        timeout=settings.postgres_timeout,
-    )
-    queue_redis = _redis(settings, timeout=settings.dlq_timeout, retries=_QUEUE_RETRIES)
-    queue = DeadLetterQueue(
-        queue_redis,
-        key_prefix=settings.redis_key_prefix,
-        timeout=settings.dlq_timeout,
-        max_length=settings.dlq_max_length,
-    )
-    embedder = settings.make_embedder()
-    if embedder is not None:
-        embedder = CachedEmbedder(embedder, redis, key_prefix=settings.redis_key_prefix, metrics=metrics)
-    writer = Writer(queue, metrics)
-    store = Store(Remediations(database), embedder, metrics)
-    notifications = Notifications(database, metrics)
-    events = Events(database, metrics)
-    traces = Traces(database, Vectors(embedder), metrics)
-    kinds = (store.kind, notifications.kind, events.kind, events.batch_kind, traces.kind)
-    partitions = PartitionKeeper(database)
-
-    async def redis_answers() -> None:
-        await redis.ping()
-
-    @asynccontextmanager
-    async def resources() -> AsyncIterator[None]:
-        replays = replaying(queue_redis, kinds, metrics, settings)
-        async with redis, queue_redis, database.opened(), partitions.running(), replays:
-            yield
-
+    parts = Parts(settings, registry)
     app = ServiceApp(
         title="datastorage",
         version=version("datastorage"),
         settings=settings,
         registry=registry,
         needs=(
-            Dependency(name="postgres", probe=database.probe),
-            Dependency(name="redis", probe=redis_answers, required=False),
+            Dependency(name="postgres", probe=parts.database.probe),
+            Dependency(name="redis", probe=parts.redis_answers, required=False),
         ),
-        resources=resources,
-        on_field_error=metrics.field_failed,
+        resources=parts.running,
+        on_field_error=parts.metrics.field_failed,
     )
-    for routes in (
-        RemediationRoutes(store, writer),
-        NotificationRoutes(notifications, writer),
-        EventRoutes(events, writer),
-        TraceRoutes(traces, writer),
-        AnalysisRoutes(SuccessRates(database, metrics), Aggregates(database, metrics)),
-    ):
-        app.include_router(routes.router())
+    for router in parts.routers():
+        app.include_router(router)
     return app
 
 

@@ -73,16 +73,22 @@ class ServiceApp(FastAPI):
             redirect_slashes=False,
             docs_url=None,
             redoc_url=None,
-            middleware=[
-                Middleware(RequestIds),
-                Middleware(HttpMetrics, registry=self.registry),
-                Middleware(CloseWhenDraining, lifecycle=self.lifecycle),
-                Middleware(CatchErrors),
-                Middleware(CancelOnDisconnect),
-                Middleware(BodyLimit, limit=settings.max_body_bytes),
-            ],
+            middleware=self._middleware(),
         )
         install(self, on_field_error)
+        self._add_health()
+
+    def _middleware(self) -> list[Middleware]:
+        return [
+            Middleware(RequestIds),
+            Middleware(HttpMetrics, registry=self.registry),
+            Middleware(CloseWhenDraining, lifecycle=self.lifecycle),
+            Middleware(CatchErrors),
+            Middleware(CancelOnDisconnect),
+            Middleware(BodyLimit, limit=self.settings.max_body_bytes),
+        ]
+
+    def _add_health(self) -> None:
         self.add_api_route("/livez", self._livez, tags=["health"], summary="Whether the process runs")
         self.add_api_route(
             "/readyz",
