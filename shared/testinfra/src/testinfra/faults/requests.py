@@ -10,16 +10,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import TypedDict
 from urllib.parse import parse_qs, unquote
 
-_ONE = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "POST": "create", "HEAD": "get"}
-_MANY = {"GET": "list", "DELETE": "deletecollection", "POST": "create", "HEAD": "list"}
-_TRUE = ("true", "1")
+from testinfra.kubernetes import paths
+
 _SHOWN = 20
 
 
@@ -131,49 +130,20 @@ _PATTERNS = tuple(spot.name for spot in dataclasses.fields(Match) if spot.name !
 def understand(method: str, path: str, query: str, *, at: float, user_agent: str = "", body: bytes = b"") -> Attempt:
     """Make an `Attempt` of what HTTP says; a created object's name is the one in its JSON body, if there is one."""
     asked = {key: values[-1] for key, values in parse_qs(query, keep_blank_values=True).items()}
-    parts = [unquote(part) for part in path.strip("/").split("/")]
-    common = Attempt(at=at, verb=method.lower(), path=path, query=query, user_agent=user_agent, body=body)
-    group, rest = _split(parts)
-    if not rest:
-        return common
-    namespace = ""
-    if rest[0] == "namespaces" and len(rest) > 1:
-        namespace = rest[1]
-        if len(rest) > 2 and rest[2] not in ("status", "finalize"):  # noqa: PLR2004 - namespaces/<name>/<resource>
-            rest = rest[2:]
-    resource, name, subresource = [*rest, "", ""][:3]
-    verb = _verb(method, name, asked)
-    if not name:
-        name = _created(body) if verb == "create" else _selected(asked)
-    return dataclasses.replace(
-        common,
-        verb=verb,
-        group=group,
-        resource=f"{resource}/{subresource}" if subresource else resource,
-        namespace=namespace,
-        name=name,
+    target = paths.read(method, unquote(path), asked)
+    name = paths.selected_name(target, asked)
+    return Attempt(
+        at=at,
+        verb=target.verb,
+        path=path,
+        query=query,
+        group=target.group,
+        resource=f"{target.resource}/{target.subresource}" if target.subresource else target.resource,
+        namespace=target.namespace,
+        name=_created(body) if target.verb == "create" and not name else name,
+        user_agent=user_agent,
+        body=body,
     )
-
-
-def _split(parts: list[str]) -> tuple[str, list[str]]:
-    """Give the group and what follows the version: `/api/v1/...` or `/apis/<group>/<version>/...`."""
-    if parts[0] == "api":
-        return "", parts[2:]
-    if parts[0] == "apis":
-        return (parts[1] if len(parts) > 1 else ""), parts[3:]
-    return "", []
-
-
-def _verb(method: str, name: str, asked: Mapping[str, str]) -> str:
-    if method == "GET" and asked.get("watch", "").lower() in _TRUE:
-        return "watch"
-    return (_ONE if name else _MANY).get(method, method.lower())
-
-
-def _selected(asked: Mapping[str, str]) -> str:
-    """Give the name that a field selector asks for: `kubectl get -w pod/x` watches the collection with one."""
-    key, _, value = asked.get("fieldSelector", "").partition("=")
-    return value.lstrip("=") if key == "metadata.name" and "," not in value else ""
 
 
 def _created(body: bytes) -> str:

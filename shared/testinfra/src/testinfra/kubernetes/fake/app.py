@@ -18,7 +18,6 @@ from testinfra.kubernetes.fake.documents import TEXT, Documents
 from testinfra.kubernetes.fake.http import Request, Response
 from testinfra.kubernetes.fake.looks import look
 from testinfra.kubernetes.fake.negotiation import Accept, agree, as_yaml
-from testinfra.kubernetes.fake.paths import COLLECTION_VERBS, Target, read, selected_name
 from testinfra.kubernetes.fake.queries import write_options
 from testinfra.kubernetes.fake.status_errors import (
     INTERNAL,
@@ -32,6 +31,7 @@ from testinfra.kubernetes.fake.store import encode
 from testinfra.kubernetes.fake.traits import NAMESPACES
 from testinfra.kubernetes.fake.watch import Watch
 from testinfra.kubernetes.fake.world import World
+from testinfra.kubernetes.paths import COLLECTION_VERBS, Target, read, selected_name
 
 _LOGGER = logging.getLogger("testinfra.fake")
 _OF_OBJECTS = ("get", "update", "patch", "delete")

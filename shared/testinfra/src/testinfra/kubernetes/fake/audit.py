@@ -14,8 +14,8 @@ from typing import Any
 
 from testinfra.kubernetes.fake.auth import User
 from testinfra.kubernetes.fake.http import Request
-from testinfra.kubernetes.fake.paths import Target, selected_name
 from testinfra.kubernetes.fake.store import encode
+from testinfra.kubernetes.paths import Target, selected_name
 
 
 class Entry:

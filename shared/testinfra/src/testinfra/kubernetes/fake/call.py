@@ -9,10 +9,10 @@ from typing import Any
 from testinfra.kubernetes.fake import bodies, conversion
 from testinfra.kubernetes.fake.auth import User
 from testinfra.kubernetes.fake.kinds import Kind
-from testinfra.kubernetes.fake.paths import Target
 from testinfra.kubernetes.fake.status_errors import not_found
 from testinfra.kubernetes.fake.store import Object, Resource, Stored
 from testinfra.kubernetes.fake.world import World
+from testinfra.kubernetes.paths import Target
 
 
 @dataclass(kw_only=True)

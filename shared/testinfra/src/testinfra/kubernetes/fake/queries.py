@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from testinfra.kubernetes.fake.causes import Cause
-from testinfra.kubernetes.fake.paths import is_true
 from testinfra.kubernetes.fake.status_errors import INTERNAL, bad_request, invalid_options, refused
+from testinfra.kubernetes.paths import is_true
 
 FOREGROUND, BACKGROUND, ORPHAN = "Foreground", "Background", "Orphan"
 _WATCH_FOR = 1800.0

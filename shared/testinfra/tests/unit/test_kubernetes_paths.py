@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from testinfra.kubernetes.fake.paths import read, selected_name
+from testinfra.kubernetes.paths import read, selected_name
 
 
 @pytest.mark.parametrize(
