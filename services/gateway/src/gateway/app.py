@@ -9,7 +9,6 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
 
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -29,13 +28,6 @@ class GatewayApp(ServiceApp):
     """The service; `parts` are what it is made of, and `parts.reload` does what SIGHUP does."""
 
     parts: Parts
-
-    def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document, with how a sender says who it is."""
-        document = super().openapi()
-        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
-        schemes["bearer"] = {"type": "http", "scheme": "bearer"}
-        return document
 
 
 def _from_environment() -> GatewaySettings:
@@ -65,6 +57,7 @@ def create_app(settings: GatewaySettings, load: Callable[[], GatewaySettings] = 
         registry=registry,
         needs=needs,
         resources=resources,
+        bearer=True,
     )
     app.parts = parts
     turn_away = Middleware(TurnAway, admission=parts.admission, metrics=parts.metrics)

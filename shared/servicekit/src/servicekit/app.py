@@ -48,15 +48,18 @@ class ServiceApp(FastAPI):
         needs: Sequence[Dependency] = (),
         resources: Lifespan | None = None,
         on_field_error: OnFieldError | None = None,
+        bearer: bool = False,
     ) -> None:
         """Build the app; `resources` is entered before the first request and left after the last.
 
+        With `bearer`, the OpenAPI document has the scheme `bearer`, for routes that say `"security": [{"bearer": []}]`.
         `registry` comes from `metrics.new_registry`, so that a service can register its own metrics before.
         """
         self.settings = settings
         self.lifecycle = Lifecycle()
         self.registry = registry
         self._needs = tuple(needs)
+        self._bearer = bearer
 
         @asynccontextmanager
         async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -130,4 +133,7 @@ class ServiceApp(FastAPI):
         if not self.openapi_schema:
             made = get_openapi(title=self.title, version=self.version, routes=self.routes)
             self.openapi_schema = with_problems(made)
+            if self._bearer:
+                schemes = self.openapi_schema.setdefault("components", {}).setdefault("securitySchemes", {})
+                schemes["bearer"] = {"type": "http", "scheme": "bearer"}
         return self.openapi_schema

@@ -9,13 +9,10 @@ Rule 3: logging in is part of a request: a cluster that is away at the start is 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from typing import Any
 
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
@@ -23,15 +20,10 @@ from kubernetes.aio.config import ConfigException, load_incluster_config, load_k
 from pydantic_core import from_json, to_json
 
 from servicekit.cluster_errors import ClusterError, from_answer, from_exception
-
-if TYPE_CHECKING:
-    from aiohttp import AddrInfoType
+from servicekit.sockets import Sockets
 
 MERGE_PATCH = "application/merge-patch+json"
 _JSON = "application/json"
-_FAREWELL = 2.0
-"""Seconds that a server has to say goodbye: a closed session has only asked for it (aiohttp's manual)."""
-_LOOK_AGAIN = 0.002
 _LONGEST_LINE = 2**22
 """Bytes of one watch event at most: etcd takes objects of 1.5 MB."""
 
@@ -48,7 +40,7 @@ class Cluster:
         self._agent = agent
         self._timeout = timeout
         self._connections = connections
-        self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._sockets = Sockets()
         self._configuration: Configuration | None = None
         self._session: aiohttp.ClientSession | None = None
         self._logging_in = asyncio.Lock()
@@ -58,10 +50,7 @@ class Cluster:
         if self._session is None:
             return
         await self._session.close()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_FAREWELL):
-                while any(each.fileno() >= 0 for each in self._sockets):  # noqa: ASYNC110 - sockets have no event
-                    await asyncio.sleep(_LOOK_AGAIN)
+        await self._sockets.closed()
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         """Read an object or a list."""
@@ -176,16 +165,10 @@ class Cluster:
     async def _connect(self, configuration: Configuration) -> aiohttp.ClientSession:
         tls = ApiClient(configuration).rest_client.ssl_context
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections, ssl=tls, socket_factory=self._socket),
+            connector=aiohttp.TCPConnector(limit=self._connections, ssl=tls, socket_factory=self._sockets),
             headers={"User-Agent": self._agent},
             read_bufsize=_LONGEST_LINE,
         )
-
-    def _socket(self, address: AddrInfoType) -> socket.socket:
-        family, kind, protocol, *_ = address
-        made = socket.socket(family, kind, protocol)
-        self._sockets.add(made)
-        return made
 
 
 def _hang_up(answer: aiohttp.ClientResponse) -> None:
