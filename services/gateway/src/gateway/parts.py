@@ -5,13 +5,11 @@ Rule: at the end, what was begun is made, what was counted is written, what was 
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -31,6 +29,7 @@ from gateway.retries import Retries
 from gateway.reviews import Reviews
 from gateway.settings import GatewaySettings
 from gateway.tallies import Tallies
+from servicekit.background import beside
 from servicekit.cluster import Cluster
 
 _WATCHES_MISSED = 2
@@ -93,7 +92,7 @@ class Parts:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work while the context lasts."""
-        async with self.redis, _beside(follow(self._informers()), self.tallies.run(), self.audit.run()):
+        async with self.redis, beside(follow(self._informers()), self.tallies.run(), self.audit.run()):
             yield
             await self.intake.finish()
             if lost := await self.tallies.flush():
@@ -109,25 +108,6 @@ class Parts:
             Informer(self.cluster, self.index, self.metrics, scope=scope, watch_timeout=settings.watch_timeout)
             for scope in scopes
         ]
-
-
-@asynccontextmanager
-async def _beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Do this work beside the requests; what fails in it is logged, and the rest goes on."""
-    tasks = [asyncio.create_task(each) for each in work]
-    for task in tasks:
-        task.add_done_callback(_ended)
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _ended(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (exc := task.exception()):
-        _log.error("background work ended", exc_info=exc)
 
 
 def _redis(settings: GatewaySettings) -> Redis:

@@ -28,6 +28,21 @@ _LONGEST_LINE = 2**22
 """Bytes of one watch event at most: etcd takes objects of 1.5 MB."""
 
 
+async def log_in(kubeconfig: str) -> Configuration:
+    """Return the official client's configuration of the file `kubeconfig`, or ("") of the pod; raise ClusterError."""
+    configuration = Configuration()
+    try:
+        if kubeconfig:
+            load: Any = load_kube_config  # untyped
+            await load(config_file=kubeconfig, client_configuration=configuration)
+        else:
+            load = load_incluster_config
+            load(client_configuration=configuration)
+    except ConfigException as exc:
+        raise ClusterError("login", said={"message": str(exc)}) from exc
+    return configuration
+
+
 class Cluster:
     """One API server, under the service's identity."""
 
@@ -144,23 +159,10 @@ class Cluster:
             return self._session, self._configuration
         async with self._logging_in:
             if self._configuration is None:
-                self._configuration = await self._load()
+                self._configuration = await log_in(self._kubeconfig)
             if self._session is None:
                 self._session = await self._connect(self._configuration)
             return self._session, self._configuration
-
-    async def _load(self) -> Configuration:
-        configuration = Configuration()
-        try:
-            if self._kubeconfig:
-                load: Any = load_kube_config  # untyped
-                await load(config_file=self._kubeconfig, client_configuration=configuration)
-            else:
-                load = load_incluster_config
-                load(client_configuration=configuration)
-        except ConfigException as exc:
-            raise ClusterError("login", said={"message": str(exc)}) from exc
-        return configuration
 
     async def _connect(self, configuration: Configuration) -> aiohttp.ClientSession:
         tls = ApiClient(configuration).rest_client.ssl_context
