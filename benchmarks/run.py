@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # a script's own folder is there, and the package `benchmarks` is one above
-from benchmarks import context, control_planes, result, rungs, signal_rates, signals  # noqa: E402 - after the line above
+from benchmarks import context, control_planes, result, rungs, signal_rates, signals, toolset_discovery  # noqa: E402 - after the line above
 from benchmarks.compare import NAMES as IN_SANDBOX  # noqa: E402
 from benchmarks.compare import measure  # noqa: E402
 from benchmarks.recall import recall  # noqa: E402
@@ -32,6 +32,7 @@ SERVICES: dict[str, Callable[[int], list[result.Result]]] = {
     "contextapi_hit": context.hits,
     "contextapi_miss": context.misses,
     "contextapi_hit_rate": lambda _: context.hit_rate(),
+    "toolset_discovery": toolset_discovery.discovery,
 }
 NAMES = (*IN_SANDBOX, *SERVICES, *control_planes.NAMES, *rungs.NAMES)
 

@@ -11,15 +11,18 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
-import psycopg
 import pytest
 
-from servicekit.testing import Served, sample
 from testinfra.endpoints import Postgres
 from testinfra.servers.ready import wait_until
+
+if TYPE_CHECKING:  # imported by the fixtures that need them: a service may have no Postgres
+    import psycopg
+
+    from servicekit.testing import Served
 
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading the system's certificates takes longer than a test
 _VECTORS = 300
@@ -53,6 +56,8 @@ def client(service: Served, connect: Callable[..., httpx.Client]) -> httpx.Clien
 @pytest.fixture
 def metric(client: httpx.Client) -> Callable[..., float]:
     """Give a function that reads one sample of the service's metrics; 0 where it was never touched."""
+    from servicekit.testing import sample  # noqa: PLC0415 - see above
+
     return lambda name, **labels: sample(client.get("/metrics").text, name, **labels)
 
 
@@ -69,6 +74,8 @@ def eventually() -> Callable[..., None]:
 @pytest.fixture
 def db(postgres_schema: Postgres) -> Iterator[psycopg.Connection[Any]]:
     """Give an autocommit connection of this test's schema's owner, for a look behind the service."""
+    import psycopg  # noqa: PLC0415 - see above
+
     with psycopg.connect(postgres_schema.dsn, autocommit=True) as connection:
         yield connection
 
@@ -76,6 +83,8 @@ def db(postgres_schema: Postgres) -> Iterator[psycopg.Connection[Any]]:
 @pytest.fixture
 def blocker(postgres_schema: Postgres) -> Iterator[psycopg.Connection[Any]]:
     """Give a connection whose transaction holds locks until `rollback()`, so that the service has to wait."""
+    import psycopg  # noqa: PLC0415 - see above
+
     with psycopg.connect(postgres_schema.dsn) as connection:
         yield connection
 

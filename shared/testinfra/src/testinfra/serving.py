@@ -51,7 +51,7 @@ class Service:
         self.host, self.port = LOOPBACK, int(self._socket.getsockname()[1])
 
     def __repr__(self) -> str:
-        return f"<Service {' '.join(self._command[-2:])} at {self.url}, {self.state}>"
+        return f"<Service {' '.join(self._command[1:])} at {self.url}, {self.state}>"
 
     @property
     def url(self) -> str:

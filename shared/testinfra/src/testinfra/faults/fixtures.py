@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +71,7 @@ def _outage(stand: Stand, endpoint: Postgres | Redis) -> Iterator[Outage]:
 def start_service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StartService]:
     """Runs a service as a process: give it a module's name, variables, and the one that tells it its socket.
 
+    `arguments` follow the module's name on its command line.
     Gives a `testinfra.serving.Service` that is ready (`wait=False`: that is only started).
     """
     services: list[Service] = []
@@ -79,12 +80,13 @@ def start_service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[St
         module: str,
         environment: Mapping[str, str],
         *,
+        arguments: Sequence[str] = (),
         socket_variable: str,
         ready_path: str = "/readyz",
         wait: bool = True,
     ) -> Service:
         service = Service(
-            python_module(module),
+            [*python_module(module), *arguments],
             environment=environment,
             socket_variable=socket_variable,
             log=tmp_path / f"{module}-{len(services)}.log",

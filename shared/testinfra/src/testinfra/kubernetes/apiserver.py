@@ -36,7 +36,7 @@ from testinfra.servers.ready import wait_until
 
 ADMINISTRATORS = "system:masters"
 _ISSUER = "https://kubernetes.default.svc.cluster.local"
-_SERVICES = "10.0.0.0/24"
+_SERVICES = "10.0.0.0/16"
 _HOSTS = (LOOPBACK, "localhost", "10.0.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 _SNAPSHOT = "snapshot"
 _AUDIT_POLICY = {
