@@ -75,7 +75,7 @@ def test_who_ends_hands_over_at_once(
     reached()
     first.stop()
     assert lease()["holderIdentity"] == ""
-    eventually("the second leads", lambda: leads(second), deadline=10)
+    eventually("the second leads", lambda: leads(second))
     add("prometheus", 9090)
     eventually("it is found", lambda: reached()["servicesDiscovered"] == 1)
     assert lease()["leaseTransitions"] == 1
@@ -118,11 +118,11 @@ def test_a_leader_that_is_cut_off_ceases_before_another_begins(
     configure()
     reached()
     with between.reset(times=None):
-        eventually("the second leads", lambda: leads(second), deadline=15)
+        eventually("the second leads", lambda: leads(second))
         assert not leads(first)
         add("prometheus", 9090)
         eventually("it is found", lambda: reached()["servicesDiscovered"] == 1)
-    eventually("the first sees the lease", lambda: _lease_is_known(first), deadline=10)
+    eventually("the first sees the lease", lambda: _lease_is_known(first))
     assert [leads(each) for each in (first, second)] == [False, True]
     assert sampled(first, "dynamic_toolset_controller_failures_total", operation="lease", reason="reset") >= 1
 
@@ -152,7 +152,7 @@ def test_a_lease_that_somebody_else_holds_is_waited_for(
     body = {"metadata": {"name": "toolset-controller"}, "spec": spec}
     rest.post(f"/apis/coordination.k8s.io/v1/namespaces/{namespace.namespace}/leases", body)
     served = serve(lease_duration=2)
-    eventually("it leads", lambda: leads(served), deadline=10)
+    eventually("it leads", lambda: leads(served))
     assert lease()["leaseTransitions"] == 5
 
 
@@ -169,8 +169,8 @@ def test_a_lease_that_was_deleted_is_made_again(
     eventually("it leads", lambda: leads(served))
     home = f"/apis/coordination.k8s.io/v1/namespaces/{namespace.namespace}/leases"
     rest.delete(f"{home}/toolset-controller")
-    eventually("it is there again", lambda: len(rest.get(home)["items"]) == 1, deadline=10)
-    eventually("it leads again", lambda: leads(served), deadline=10)
+    eventually("it is there again", lambda: len(rest.get(home)["items"]) == 1)
+    eventually("it leads again", lambda: leads(served))
 
 
 def test_both_serve_the_webhook(replicas: Pair, rest: Rest, namespace: Cluster) -> None:
