@@ -32,6 +32,8 @@ _TICK = 0.1
 _POLL = 0.005
 _BACKLOG = 2048
 _CANCELLED_HAVE = 5.0
+_TURNS = 5
+"""Turns of the loop, of which what was accepted needs three."""
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
@@ -112,6 +114,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse connections, let requests finish, cancel those that take too long, then close the resources."""
+        await self._accept_no_more()
         for server in self.servers:
             server.close()
         for sock in sockets or ():
@@ -130,6 +133,14 @@ class Server(uvicorn.Server):
             if state.tasks:
                 await asyncio.wait(state.tasks, timeout=_CANCELLED_HAVE)
         await self.lifespan.shutdown()
+
+    async def _accept_no_more(self) -> None:
+        """Return when what was accepted has become a connection: asyncio forgets what is halfway when it closes."""
+        for server in self.servers:
+            for sock in server.sockets:
+                self._loop.remove_reader(sock.fileno())
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
 
 def run(make_app: Callable[[SettingsT], ServiceApp], settings_class: type[SettingsT]) -> None:

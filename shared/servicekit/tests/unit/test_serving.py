@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import gc
 import json
 import os
 import signal
@@ -51,6 +54,24 @@ def test_a_request_that_takes_too_long_is_cancelled_and_told(
         served.stop()
         assert answer.result(10).status_code == 503
     assert demo.ended == ["cancelled"]
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_connection_in_the_moment_of_the_end_is_closed(make_demo: Any, turns: int) -> None:
+    """Whatever has become of it as the socket closes: it was made so many turns of the loop after the end began."""
+    with socket.socket() as client, serve_in_thread(make_demo(shutdown_grace=0).app) as served:
+        client.setblocking(False)
+
+        async def stop_and_connect() -> None:
+            served.server._stop()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
+                client.connect((served.host, served.port))
+
+        asyncio.run_coroutine_threadsafe(stop_and_connect(), served.server._loop).result(10)
+        served.stop()
+        gc.collect()  # a connection that was forgotten is told here
 
 
 def test_what_fails_at_the_start_fails_the_test(make_demo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
