@@ -15,6 +15,7 @@ from typing import Self
 
 import aiohttp
 
+from servicekit.sockets import Sockets
 from toolset.clock import Clock, SystemClock
 from toolset.connect_to import ConnectTo
 from toolset.tools import Health, Key, Reason, Tool
@@ -46,12 +47,17 @@ class HealthChecks:
         self._room = asyncio.Semaphore(concurrency)
         self._connect_to = tuple(connect_to)
         self._clock = clock or SystemClock()
+        self._sockets = Sockets()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         """Open the session; each check has a connection of its own, as the next one is minutes away."""
         connector = aiohttp.TCPConnector(
-            resolver=ConnectTo(self._connect_to), use_dns_cache=False, force_close=True, limit=0
+            resolver=ConnectTo(self._connect_to),
+            use_dns_cache=False,
+            force_close=True,
+            limit=0,
+            socket_factory=self._sockets,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -67,6 +73,7 @@ class HealthChecks:
         """Close all connections."""
         if self._session is not None:
             await self._session.close()
+            await self._sockets.closed()
 
     async def check(self, tools: Sequence[Tool], *, timeout: float | None = None) -> dict[Key, Health]:  # noqa: ASYNC109 - given on to each check, a deadline over all of them would be another
         """Ask the tools; `timeout` is that of one check where it is another than usual. Never raises for a tool."""

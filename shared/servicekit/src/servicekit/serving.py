@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import TypeVar
 
@@ -114,7 +114,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse connections, let requests finish, cancel those that take too long, then close the resources."""
-        await self._accept_no_more()
+        await accept_no_more(self.servers)
         for server in self.servers:
             server.close()
         for sock in sockets or ():
@@ -134,13 +134,15 @@ class Server(uvicorn.Server):
                 await asyncio.wait(state.tasks, timeout=_CANCELLED_HAVE)
         await self.lifespan.shutdown()
 
-    async def _accept_no_more(self) -> None:
-        """Return when what was accepted has become a connection: asyncio forgets what is halfway when it closes."""
-        for server in self.servers:
-            for sock in server.sockets:
-                self._loop.remove_reader(sock.fileno())
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
+
+async def accept_no_more(servers: Iterable[asyncio.Server]) -> None:
+    """Return when what was accepted has become a connection: asyncio forgets what is halfway when a server closes."""
+    loop = asyncio.get_running_loop()
+    for server in servers:
+        for sock in server.sockets:
+            loop.remove_reader(sock.fileno())
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 def run(make_app: Callable[[SettingsT], ServiceApp], settings_class: type[SettingsT]) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import aiohttp.web
 from kopf import WebhookClientConfig, WebhookFn
 
-from servicekit.serving import bind
+from servicekit.serving import accept_no_more, bind
 from toolset.controller.certificates import Certificate
 
 PATH = "/review"
@@ -79,14 +79,22 @@ class WebhookServer:
         app.router.add_post(PATH, review)
         runner = aiohttp.web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
+        assert runner.server is not None
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(runner.server, sock=self._listener.dup(), ssl=self._tls)
         try:
-            await aiohttp.web.SockSite(runner, self._listener.dup(), ssl_context=self._tls).start()
             self._serving = True
             yield WebhookClientConfig(url=f"https://localhost:{self.port}{PATH}")
             await asyncio.Event().wait()
         finally:
             self._serving = False
+            await accept_no_more([server])
+            server.close()
+            open_now = [connection.transport for connection in runner.server.connections]
             await runner.cleanup()
+            for transport in filter(None, open_now):  # under TLS, what is closed waits for the other side
+                transport.abort()
+            await asyncio.sleep(0)
 
     def close(self) -> None:
         """Give the address back."""
