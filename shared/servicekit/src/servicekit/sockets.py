@@ -16,8 +16,8 @@ from weakref import WeakSet
 if TYPE_CHECKING:
     from aiohttp import AddrInfoType
 
-_FAREWELL = 2.0
-"""Seconds that a server has to say goodbye."""
+_FAREWELL = 1.0
+"""Seconds that a server has to say goodbye, and then the loop to take note of an end."""
 _LOOK_AGAIN = 0.002
 
 
@@ -36,8 +36,20 @@ class Sockets:
         return made
 
     async def closed(self) -> None:
-        """Return when all are closed, or when they had two seconds for it."""
+        """Return when all are closed; who gets no goodbye is cut off, which the loop takes for one."""
+        if not await self._are_closed():
+            for each in self._open():
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+            await self._are_closed()
+
+    async def _are_closed(self) -> bool:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FAREWELL):
-                while any(each.fileno() >= 0 for each in self._made):  # noqa: ASYNC110 - sockets have no event
+                while self._open():  # noqa: ASYNC110 - sockets have no event
                     await asyncio.sleep(_LOOK_AGAIN)
+                return True
+        return False
+
+    def _open(self) -> list[socket.socket]:
+        return [each for each in self._made if each.fileno() >= 0]
