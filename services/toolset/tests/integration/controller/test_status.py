@@ -28,9 +28,12 @@ def _kept(namespace: str) -> int:
     def is_one(found: object) -> bool:
         if isinstance(found, Tool):
             return found.namespace == namespace
-        if not isinstance(found, dict) or not isinstance(spec := found.get("spec"), dict):
+        if not isinstance(found, dict):
             return False
-        return "clusterIPs" in spec and found["metadata"]["namespace"] == namespace
+        spec, meta = found.get("spec"), found.get("metadata")
+        if not isinstance(spec, dict) or not isinstance(meta, dict):
+            return False
+        return "clusterIPs" in spec and meta.get("namespace") == namespace
 
     gc.collect()
     return sum(map(is_one, gc.get_objects()))
