@@ -1,7 +1,8 @@
 """A real API server stopped, killed and paused in the middle of each phase of the controller's work.
 
 The phase is held open: a proxy delays its request until the server is gone, or an endpoint does not answer its health
-check. What counts is the end: within 10 s of the server's return all is as if nothing had happened.
+check. What counts is the end: soon after the server's return all is as if nothing had happened. How soon is in the
+report: 10 s is the aim, and the machine has a say in it.
 """
 
 from __future__ import annotations

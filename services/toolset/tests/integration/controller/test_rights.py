@@ -1,7 +1,7 @@
 """The rights of the example are enough, and none of them is more than is needed: each is taken away once.
 
 The rules are read from examples/controller.yaml itself. What is missing is told: in a counter that says what it was
-for, and where somebody looks who wonders, in the status, in /readyz or in the log; given back, all is well within 10 s.
+for, and where somebody looks who wonders, in the status, in /readyz or in the log; given back, all is well by itself.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ def test_five_hundred_services_come_and_go(
         sizes.append(len(json.dumps(status())))
         rest.delete(home)
         eventually("a batch is gone", lambda: status()["servicesDiscovered"] == 0)
-        eventually("and forgotten", lambda: _kept(namespace.namespace) < 10)
+        eventually("and forgotten", lambda: _kept(namespace.namespace) == 0)
     assert max(sizes) < 60_000
     assert max(sizes) - min(sizes) < 2_000
     assert status()["discoveredServices"] == []
