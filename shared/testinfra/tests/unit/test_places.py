@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from testinfra.errors import NotAvailable
-from testinfra.servers.places import Place, is_held, scope_name, state_root, take_flock
+from testinfra.servers.places import Place, is_held, make_folder, scope_name, state_root, take_flock
 
 HOLDER = "import sys; from pathlib import Path; from testinfra.servers.places import take_flock;"
 HOLDER += "take_flock(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
@@ -20,6 +22,35 @@ def test_the_state_directory_is_made_for_us_alone(tmp_path: Path) -> None:
     """Mode 0700, whatever the umask."""
     root = state_root(str(tmp_path / "a" / "b"))
     assert root.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_is_made_while_others_remove_it(tmp_path: Path) -> None:
+    """Whoever leaves last removes it; who comes at that moment makes it again, or its parents."""
+    folder = tmp_path / "scope" / "clients"
+
+    def come_and_go() -> None:
+        for _ in range(1_000):
+            make_folder(folder)
+            for gone in (folder, folder.parent):
+                with contextlib.suppress(OSError):
+                    gone.rmdir()
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(come_and_go) for _ in range(4)]:
+            done.result()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["file", "link to nowhere"])
+def test_a_folder_is_not_made_over_something_else(tmp_path: Path, kind: str) -> None:
+    """Neither waited for nor removed."""
+    path = tmp_path / "clients"
+    if kind == "file":
+        path.touch()
+    else:
+        path.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileExistsError, match="clients"):
+        make_folder(path)
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o770, 0o701])

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from testinfra.endpoints import Cluster
 from testinfra.kubernetes import kubeconfig
-from testinfra.servers.places import is_held, take_flock
+from testinfra.servers.places import is_held, make_folder, take_flock
 
 _FOLDER = "clients"
 _LOCK = ".lock"
@@ -42,7 +42,7 @@ class Workplace:
         draft = self._root / (owner + _DRAFT)
         while owner not in self._locks:
             # Who leaves at the same moment may remove the folder, and a sweep may look at the draft, or remove it.
-            self._root.mkdir(mode=0o700, exist_ok=True)
+            make_folder(self._root)
             with contextlib.suppress(FileNotFoundError, BlockingIOError):
                 lock = take_flock(draft)
                 try:

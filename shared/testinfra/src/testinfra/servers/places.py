@@ -47,6 +47,26 @@ def state_root(configured: str = "") -> Path:
     return root.resolve()
 
 
+def make_folder(folder: Path, mode: int = 0o700) -> None:
+    """Make `folder`, and its parents, where it is missing; who removes it at the same moment makes no error.
+
+    `Path.mkdir(exist_ok=True)` looks twice: a folder that was there, and is gone at the second look, is a
+    `FileExistsError` there. Whoever leaves last removes the folder, so what is put into it may need it made again.
+    """
+    while True:
+        try:
+            folder.mkdir(mode)
+        except FileExistsError:
+            with contextlib.suppress(FileNotFoundError):
+                if not stat.S_ISDIR(folder.lstat().st_mode):
+                    raise
+                return
+        except FileNotFoundError:
+            make_folder(folder.parent)
+        else:
+            return
+
+
 def temporary_root() -> Path:
     """Give the folder for state: memory where there is plenty, else the temp folder.
 
@@ -180,11 +200,14 @@ class Place:
         parent = parent.with_name(f"{parent.name}-{user.name}")
         home = parent / f"{self.directory.parent.name}-{self.directory.name}"
         self.update(outside=[str(home)])
-        parent.mkdir(mode=0o711, exist_ok=True)
-        info = parent.lstat()
-        if info.st_uid != os.getuid() or not stat.S_ISDIR(info.st_mode) or info.st_mode & 0o022:
-            raise _refused(parent, "is not a directory that only we can write to")
-        home.mkdir(mode=0o700)
+        while True:
+            with contextlib.suppress(FileNotFoundError):  # who leaves at the same moment removes the parent
+                make_folder(parent, 0o711)
+                info = parent.lstat()
+                if info.st_uid != os.getuid() or not stat.S_ISDIR(info.st_mode) or info.st_mode & 0o022:
+                    raise _refused(parent, "is not a directory that only we can write to")
+                home.mkdir(mode=0o700)
+                break
         os.chown(home, user.uid, user.gid)
         return home
 

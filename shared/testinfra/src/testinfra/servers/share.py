@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 
 from testinfra.errors import NotReady, StandError, from_record
 from testinfra.servers.backend import Spec, Terms, create
-from testinfra.servers.places import UP_SCOPE, Place, scope_name, take_flock
+from testinfra.servers.places import UP_SCOPE, Place, make_folder, scope_name, take_flock
 from testinfra.servers.process import explain, tail
 from testinfra.servers.ready import wait_until
 
@@ -149,7 +149,7 @@ def _locked(place: Place, timeout: float) -> Iterator[None]:
     """Hold the place's lock; a leaving keeper may remove the scope's folder, so it is made as often as needed."""
     deadline = time.monotonic() + timeout
     while True:
-        place.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(place.directory.parent)
         lock = FileLock(place.lock_path, mode=0o600, poll_interval=_LOCK_POLL)
         try:
             lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
