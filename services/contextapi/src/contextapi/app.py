@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
+from starlette.middleware import Middleware
 
 from contextapi.aggregation_routes import AggregationRoutes
 from contextapi.aggregations import Aggregations
@@ -18,6 +19,7 @@ from contextapi.incidents import Incidents
 from contextapi.metrics import ContextMetrics
 from contextapi.routes import IncidentRoutes
 from contextapi.settings import ContextapiSettings
+from contextapi.short_way import ShortWay
 from servicekit import Dependency, ServiceApp, new_registry
 from servicekit.database import Database
 from servicekit.embedding import Embedder
@@ -55,6 +57,7 @@ def create_app(settings: ContextapiSettings) -> ServiceApp:
             Dependency(name="redis", probe=answers.redis_answers, required=False),
         ),
         resources=resources,
+        short_way=Middleware(ShortWay, calls=calls),
     )
     app.include_router(IncidentRoutes(calls, Incidents(database, embedder)).router())
     app.include_router(AggregationRoutes(calls, Aggregations(database)).router())

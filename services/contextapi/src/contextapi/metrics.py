@@ -33,6 +33,7 @@ class ContextMetrics:
         self._database = Counter(
             "context_api_database_queries_total", "Queries to Postgres", ["type"], registry=registry
         )
+        self._of_calls: dict[tuple[str, str], tuple[Histogram, Counter]] = {}
 
     @contextmanager
     def call(self, kind: str) -> Iterator[None]:
@@ -55,8 +56,15 @@ class ContextMetrics:
             status = "cancelled"
             raise
         finally:
-            self._seconds.labels(kind).observe(time.perf_counter() - started)
-            self._queries.labels(kind, status).inc()
+            self.observe(kind, status, time.perf_counter() - started)
+
+    def observe(self, kind: str, status: str, seconds: float) -> None:
+        """Count one call that ended."""
+        found = self._of_calls.get((kind, status))
+        if found is None:
+            found = self._of_calls[kind, status] = (self._seconds.labels(kind), self._queries.labels(kind, status))
+        found[0].observe(seconds)
+        found[1].inc()
 
     def database_query(self, kind: str) -> None:
         """Count one query to Postgres."""

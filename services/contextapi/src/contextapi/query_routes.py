@@ -1,10 +1,10 @@
-"""A route whose question goes from the query string into its model, and is kept for those who ask it again.
+"""A route whose question goes from the query string into its model, unless it is known already.
 
 Problem: FastAPI looks at each field of a parameter model anew for each request, which costs as much as all the rest of
 an answer that is in memory.
-Solution: the handler's one parameter is the model, validated from the query string in one go, and a question that was
-right is kept under its query string. FastAPI still reads the signature, so the OpenAPI document is made as ever.
-Cost: such a handler has no other parameters and no dependencies, and returns a response. Models are not to be changed.
+Solution: the handler's one parameter is the model, validated from the query string in one go. FastAPI still reads the
+signature, so the OpenAPI document is made as ever.
+Cost: such a handler has no other parameters and no dependencies, and returns a response.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from cachetools import LRUCache
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
@@ -20,9 +19,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-_KEPT = 1000
-_LONGEST = 1024
-"""Bytes of a query string that is kept."""
+from contextapi.calls import ASKED, Asked
 
 
 class QueryRoute(APIRoute):
@@ -34,15 +31,10 @@ class QueryRoute(APIRoute):
         model = parameter.field_info.annotation
         assert isinstance(model, type)
         assert issubclass(model, BaseModel)
-        kept: LRUCache[bytes, BaseModel] = LRUCache(_KEPT)
 
         async def handle(request: Request) -> Response:
-            query: bytes = request.scope["query_string"]
-            asked = kept.get(query)
-            if asked is None:
-                asked = read(model, query)
-                if len(query) <= _LONGEST:
-                    kept[query] = asked
+            known: Asked | None = request.scope.get(ASKED)
+            asked = known.question if known else read(model, request.scope["query_string"])
             response: Response = await self.endpoint(asked)
             return response
 

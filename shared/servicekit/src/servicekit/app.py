@@ -1,7 +1,8 @@
 """The application class of all services: FastAPI with everything that they share already in place.
 
 Rule 1: nothing is process-wide. Registry, lifecycle and settings belong to the app, so that many live in one process.
-Rule 2: the order of the middleware, from outside: id, metrics and log, draining, internal errors, hang-ups, body limit.
+Rule 2: the order of the middleware, from outside: id, metrics and log, draining, internal errors, a short way if
+        there is one, hang-ups, body limit.
         All of it stands outside of FastAPI's own exception handling, so that every response has an id and is counted.
 Rule 3: the OpenAPI document says what is answered: problems and their media type, 400 and not FastAPI's 422.
 """
@@ -49,9 +50,11 @@ class ServiceApp(FastAPI):
         resources: Lifespan | None = None,
         on_field_error: OnFieldError | None = None,
         bearer: bool = False,
+        short_way: Middleware | None = None,
     ) -> None:
         """Build the app; `resources` is entered before the first request and left after the last.
 
+        `short_way` may answer a request at once, before FastAPI: what it awaits itself is not cancelled by a hang-up.
         With `bearer`, the OpenAPI document has the scheme `bearer`, for routes that say `"security": [{"bearer": []}]`.
         `registry` comes from `metrics.new_registry`, so that a service can register its own metrics before.
         """
@@ -76,17 +79,19 @@ class ServiceApp(FastAPI):
             redirect_slashes=False,
             docs_url=None,
             redoc_url=None,
-            middleware=self._middleware(),
+            telemetry={"tracing": False, "metrics": False, "logs": False},  # HttpMetrics has both, once a request
+            middleware=self._middleware(short_way),
         )
         install(self, on_field_error)
         self._add_health()
 
-    def _middleware(self) -> list[Middleware]:
+    def _middleware(self, short_way: Middleware | None) -> list[Middleware]:
         return [
             Middleware(RequestIds),
             Middleware(HttpMetrics, registry=self.registry),
             Middleware(CloseWhenDraining, lifecycle=self.lifecycle),
             Middleware(CatchErrors),
+            *([short_way] if short_way else []),
             Middleware(CancelOnDisconnect),
             Middleware(BodyLimit, limit=self.settings.max_body_bytes),
         ]

@@ -10,11 +10,14 @@ Rule 4: structlog's lines go to the stream without the standard library in betwe
 from __future__ import annotations
 
 import functools
+import json
 import logging
 import sys
-from typing import TextIO
+from collections.abc import Callable
+from typing import Any, TextIO
 
 import structlog
+from pydantic_core import PydanticSerializationError, to_json
 
 _TRACEBACK = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
@@ -37,6 +40,13 @@ def to_standard_logging() -> None:
     )
 
 
+def _to_json(event: Any, *, default: Callable[[Any], Any]) -> str:
+    try:
+        return to_json(event, fallback=default, inf_nan_mode="null").decode()
+    except PydanticSerializationError:  # bytes that are no text, half a character
+        return json.dumps(event, default=default)
+
+
 class _Lines(structlog.WriteLogger):
     """Writes lines, and has a name to put into them."""
 
@@ -51,7 +61,7 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     least = logging.getLevelNamesMapping()[level.upper()]
     render: list[structlog.typing.Processor] = [
         structlog.processors.ExceptionRenderer(_TRACEBACK),
-        structlog.processors.JSONRenderer(default=str),
+        structlog.processors.JSONRenderer(_to_json, default=str),
     ]
     structlog.configure(
         processors=[*_shared(), *render],

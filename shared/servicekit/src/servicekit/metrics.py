@@ -19,7 +19,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _CLIENT_GONE = 499
-_log = structlog.get_logger("servicekit.access")
 
 
 def new_registry() -> CollectorRegistry:
@@ -49,6 +48,8 @@ class HttpMetrics:
             ["method", "path", "status"],
             registry=registry,
         )
+        self._observers: dict[tuple[str, str, int], Histogram] = {}
+        self._log = structlog.get_logger("servicekit.access").bind()  # once: a lazy logger is made anew for each line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -77,5 +78,8 @@ class HttpMetrics:
     def _observe(self, scope: Scope, status: int, took: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         path = getattr(scope.get("route"), "path", "unmatched")
-        self._duration.labels(method, path, str(status)).observe(took)
-        _log.info("request", method=method, path=scope["path"], status=status, duration_ms=round(took * 1000, 2))
+        observer = self._observers.get((method, path, status))
+        if observer is None:
+            observer = self._observers[method, path, status] = self._duration.labels(method, path, str(status))
+        observer.observe(took)
+        self._log.info("request", method=method, path=scope["path"], status=status, duration_ms=round(took * 1000, 2))

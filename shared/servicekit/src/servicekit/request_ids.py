@@ -7,15 +7,17 @@ Rule 2: pure ASGI, as all middleware here: Starlette's BaseHTTPMiddleware runs t
 
 from __future__ import annotations
 
+import random
 import re
-import uuid
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-ID"
+_RAW_HEADER = HEADER.lower().encode()
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_CHANCE = random.Random()  # noqa: S311 - an id is no secret, and the system's chance is a system call
 _KEY = "servicekit.request_id"
 
 
@@ -37,13 +39,18 @@ class RequestIds:
             await self.app(scope, receive, send)
             return
         sent = Headers(scope=scope).get(HEADER, "")
-        own = sent if _SANE.fullmatch(sent) else uuid.uuid4().hex
+        own = sent if _SANE.fullmatch(sent) else f"{_CHANCE.getrandbits(128):032x}"
         scope[_KEY] = own
+
+        header = (_RAW_HEADER, own.encode())
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = own
+                message["headers"] = [*message.get("headers", ()), header]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=own):
+        before = structlog.contextvars.bind_contextvars(request_id=own)
+        try:
             await self.app(scope, receive, send_with_id)
+        finally:
+            structlog.contextvars.reset_contextvars(**before)

@@ -50,6 +50,7 @@ class Server(uvicorn.Server):
                 http="h11",  # and httptools knows only the usual methods and answers others in plain text
                 log_config=None,
                 access_log=False,
+                proxy_headers=False,  # nothing depends on the client's address or scheme
                 lifespan="on",
                 server_header=False,
             )

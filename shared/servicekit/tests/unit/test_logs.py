@@ -34,6 +34,24 @@ def test_structlog_and_logging_write_the_same_form(stream: io.StringIO) -> None:
     assert all(line["timestamp"].endswith("Z") for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("größer\n", "größer\n"),
+        (b"\xff", "b'\\xff'"),
+        ("half \ud800", "half \ud800"),
+        (float("nan"), None),
+        ({"a": [1, None]}, {"a": [1, None]}),
+        (ValueError("no"), "no"),
+    ],
+)
+def test_whatever_a_line_has_it_is_one_line_of_json(stream: io.StringIO, value: object, written: object) -> None:
+    """Nothing that is logged raises."""
+    structlog.get_logger().info("found", value=value)
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line)["value"] == written
+
+
 def test_what_is_bound_is_in_every_line(stream: io.StringIO) -> None:
     """A library's line carries the request's id too."""
     with structlog.contextvars.bound_contextvars(request_id="r1"):

@@ -113,10 +113,12 @@ class Answers:
 
     async def answer_for(self, key: str, load: Callable[[], Awaitable[Loaded]]) -> Answer:
         """Answer the question of this key, as `answer` does."""
+        answer = self.at_hand(key)
+        if answer is not None:
+            return answer
         copy, tier = await self._newest(key)
         if copy is not None and self._is_fresh(copy):
-            self._hits[tier].inc()
-            return self._said(copy, tier, stale=not self._breaker.healthy)
+            return self._hit(copy, tier)
         self._metrics.misses.inc()
         try:
             loaded = await self._flights.run(key, lambda: self._load(key, load))
@@ -126,11 +128,13 @@ class Answers:
             return self._said(copy, tier, stale=True)
         return self._said(loaded, "", stale=False)
 
+    def at_hand(self, key: str) -> Answer | None:
+        """Answer the question of this key where no look into Redis is needed."""
+        recent = self._memory.get(key, since=self._clock() - self._options.memory_first)
+        return self._hit(recent, "memory") if recent is not None and self._is_fresh(recent) else None
+
     async def _newest(self, key: str) -> tuple[Entry | None, Tier]:
         """Return the newest copy that may still answer, and where it was; nothing is awaited after Redis."""
-        recent = self._memory.get(key, since=self._clock() - self._options.memory_first)
-        if recent is not None and self._is_fresh(recent):
-            return recent, "memory"
         shared = self._usable(await self._redis.get(key))
         own = self._usable(self._memory.get(key))
         if shared is not None and (own is None or own.read_at <= shared.read_at):
@@ -152,6 +156,10 @@ class Answers:
             self._memory.put(key, entry, at=self._clock())
             self._redis.put(key, entry, seconds=self._left(entry))
         return entry
+
+    def _hit(self, copy: Entry, tier: Tier) -> Answer:
+        self._hits[tier].inc()
+        return self._said(copy, tier, stale=not self._breaker.healthy)
 
     def _said(self, copy: Entry, tier: Tier, *, stale: bool) -> Answer:
         body = copy.body
