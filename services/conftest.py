@@ -8,24 +8,34 @@ from __future__ import annotations
 
 import random
 import socket
-import ssl
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from testinfra.endpoints import Postgres
 from testinfra.servers.ready import wait_until
 
-if TYPE_CHECKING:  # imported by the fixtures that need them: a service may have no Postgres
+if TYPE_CHECKING:  # imported by the fixtures that need them: a service may have no Postgres, xdist's first process none
+    import ssl
+
+    import httpx
     import psycopg
 
     from servicekit.testing import Served
 
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading the system's certificates takes longer than a test
 _VECTORS = 300
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Take hypothesis' plugin out of a run that passed: in order to say nothing, it would import all of hypothesis."""
+    config, name = session.config, "hypothesispytest"
+    unused = "hypothesis" not in sys.modules and not config.getoption("--hypothesis-show-statistics", default=False)
+    if unused and exitstatus == pytest.ExitCode.OK and config.pluginmanager.has_plugin(name):
+        config.pluginmanager.unregister(name=name)
 
 
 @pytest.fixture
@@ -36,13 +46,23 @@ def closed_port() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
+@pytest.fixture(scope="session")
+def no_tls() -> ssl.SSLContext:
+    """Give the `verify` of clients that do plain HTTP: to load the system's certificates takes longer than a test."""
+    import ssl  # noqa: PLC0415 - see above
+
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 @pytest.fixture
-def connect() -> Iterator[Callable[..., httpx.Client]]:
+def connect(no_tls: ssl.SSLContext) -> Iterator[Callable[..., httpx.Client]]:
     """Give a function that makes a client of a service; each client has connections of its own."""
+    import httpx  # noqa: PLC0415 - see above
+
     with ExitStack() as stack:
 
         def make(served: Served, **options: Any) -> httpx.Client:
-            return stack.enter_context(httpx.Client(base_url=served.url, verify=_NO_TLS, timeout=60, **options))
+            return stack.enter_context(httpx.Client(base_url=served.url, verify=no_tls, timeout=60, **options))
 
         yield make
 

@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-import httpx
-import hypothesis
 import pytest
 
 from services.toolset.tests.clock import ManualClock
 from services.toolset.tests.endpoints import Endpoints
 from testinfra.endpoints import Cluster
 
-hypothesis.settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing of it
-hypothesis.settings.load_profile("any machine")
-
 if TYPE_CHECKING:  # what the service is made of is imported by the fixtures: xdist's first process needs none of it
+    import httpx
+
     from servicekit.testing import Served
     from testinfra.kubernetes.clients import Kubernetes
     from testinfra.kubernetes.rest import Rest
@@ -31,6 +28,17 @@ if TYPE_CHECKING:  # what the service is made of is imported by the fixtures: xd
 
 Json = dict[str, Any]
 CONFIGMAP = "kubernaut-toolset-config"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Have what is imported be there for good: the collector would look at it over and over, for a second."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -113,10 +121,9 @@ def settings(namespace: Cluster, settings_for: Callable[..., ServeSettings]) -> 
 
 @pytest.fixture(scope="session")
 def imported() -> None:
-    """Import what the service is made of, for good: to look at it again and again took the collector a second."""
+    """Import what the service is made of, for good, where the test's own module has not."""
     import toolset  # noqa: F401, PLC0415 - see above
 
-    gc.collect()
     gc.freeze()
 
 

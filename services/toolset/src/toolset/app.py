@@ -9,25 +9,26 @@ from importlib.metadata import version
 from servicekit import Dependency, ServiceApp, new_registry
 from servicekit.cluster import Cluster
 from toolset import published
-from toolset.callers import Callers, for_known
+from toolset.callers import Callers
 from toolset.clock import Clock, SystemClock
 from toolset.configmaps import ConfigMaps, Published
 from toolset.discovery import Discovery, Scope
 from toolset.health import HealthChecks
 from toolset.metrics import ToolsetMetrics
 from toolset.rounds import Rounds
-from toolset.routes import ToolsetRoutes
+from toolset.routes import ROUTES
 from toolset.settings import ServeSettings, ToolsetSettings
 from toolset.tools import Found
 
 _CONNECTIONS = 32
+_VERSION = version("toolset")
 
 
 def connect(settings: ToolsetSettings) -> Cluster:
     """Return the talk with Kubernetes that the settings say; nothing is connected to yet."""
     return Cluster(
         settings.kubeconfig,
-        agent=f"kubernaut-toolset/{version('toolset')}",
+        agent=f"kubernaut-toolset/{_VERSION}",
         timeout=lambda: settings.kubernetes_timeout,
         connections=_CONNECTIONS,
     )
@@ -66,13 +67,14 @@ def create_app(settings: ServeSettings, clock: Clock | None = None) -> ServiceAp
 
     app = ServiceApp(
         title="toolset",
-        version=version("toolset"),
+        version=_VERSION,
         settings=settings,
         registry=registry,
         needs=[Dependency(name="kubernetes", probe=cluster.probe)],
         resources=resources,
         bearer=True,
     )
-    callers = Callers(cluster, kept_for=settings.auth_cache) if settings.auth == "token" else None
-    ToolsetRoutes(rounds, for_known(callers)).add_to(app.router)
+    app.state.rounds = rounds
+    app.state.callers = Callers(cluster, kept_for=settings.auth_cache) if settings.auth == "token" else None
+    app.share(ROUTES)
     return app

@@ -59,20 +59,17 @@ def unavailable(failure: ClusterError) -> ProblemError:
     return ProblemError(503, detail=str(failure), kind=kind, headers={"Retry-After": str(seconds)})
 
 
-def for_known(callers: Callers | None) -> type[JsonRoute]:
-    """Return the class of routes that only known callers get to; without `callers`, everybody does."""
-    if callers is None:
-        return JsonRoute
-    known = callers
+class ForKnown(JsonRoute):
+    """A route that only those get to whom `app.state.callers` knows; where that is None, everybody does."""
 
-    class Guarded(JsonRoute):
-        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-            handle = super().get_route_handler()
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, behind the question who calls."""
+        handle = super().get_route_handler()
 
-            async def ask_and_handle(request: Request) -> Response:
-                await known.know(request)
-                return await handle(request)
+        async def ask_and_handle(request: Request) -> Response:
+            callers: Callers | None = request.app.state.callers
+            if callers is not None:
+                await callers.know(request)
+            return await handle(request)
 
-            return ask_and_handle
-
-    return Guarded
+        return ask_and_handle

@@ -5,6 +5,8 @@ Rule 2: the order of the middleware, from outside: id, metrics and log, draining
         there is one, hang-ups, body limit.
         All of it stands outside of FastAPI's own exception handling, so that every response has an id and is counted.
 Rule 3: the OpenAPI document says what is answered: problems and their media type, 400 and not FastAPI's 422.
+Rule 4: routes that are the same for every app hold nothing of one, and are made once: FastAPI has more work with them
+        than with all else of an app. What they need, they find by their request's app.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from prometheus_client import CollectorRegistry
 from starlette.middleware import Middleware
@@ -31,12 +33,33 @@ from servicekit.request_ids import RequestIds
 from servicekit.settings import Settings
 
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
+_HEALTH = APIRouter(tags=["health"])
+
+
+@_HEALTH.get("/livez", summary="Whether the process runs")
+async def _livez() -> dict[str, str]:
+    return {"status": "alive"}
+
+
+@_HEALTH.get("/readyz", summary="Whether requests can be served, and what is missing", responses=problem_responses(503))
+async def _readyz(request: Request) -> Readiness:
+    return await readiness(request.app.needs, request.app.lifecycle)
+
+
+@_HEALTH.get(
+    "/metrics",
+    summary="Metrics in Prometheus' format",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def _metrics(request: Request) -> Response:
+    return metrics_response(request.app.registry, request)
 
 
 class ServiceApp(FastAPI):
     """A FastAPI application that keeps the common rules of the services.
 
-    `settings`, `registry` (its Prometheus metrics) and `lifecycle` (whether it is shutting down) are public.
+    `settings`, `registry` (its Prometheus metrics), `lifecycle` (whether it is shutting down) and `needs` are public.
     """
 
     def __init__(
@@ -61,7 +84,7 @@ class ServiceApp(FastAPI):
         self.settings = settings
         self.lifecycle = Lifecycle()
         self.registry = registry
-        self._needs = tuple(needs)
+        self.needs = tuple(needs)
         self._bearer = bearer
 
         @asynccontextmanager
@@ -83,7 +106,7 @@ class ServiceApp(FastAPI):
             middleware=self._middleware(short_way),
         )
         install(self, on_field_error)
-        self._add_health()
+        self.share(_HEALTH)
 
     def _middleware(self, short_way: Middleware | None) -> list[Middleware]:
         return [
@@ -96,23 +119,9 @@ class ServiceApp(FastAPI):
             Middleware(BodyLimit, limit=self.settings.max_body_bytes),
         ]
 
-    def _add_health(self) -> None:
-        self.add_api_route("/livez", self._livez, tags=["health"], summary="Whether the process runs")
-        self.add_api_route(
-            "/readyz",
-            self._readyz,
-            tags=["health"],
-            summary="Whether requests can be served, and what is missing",
-            responses=problem_responses(503),
-        )
-        self.add_api_route(
-            "/metrics",
-            self._metrics,
-            tags=["health"],
-            summary="Metrics in Prometheus' format",
-            response_class=Response,
-            responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
-        )
+    def share(self, router: APIRouter) -> None:
+        """Take the routes of `router` as they are (Rule 4); to include it would make all of them anew."""
+        self.router.routes.extend(router.routes)
 
     def make_routes(self) -> None:
         """Have FastAPI make the routes of included routers now.
@@ -123,15 +132,6 @@ class ServiceApp(FastAPI):
         scope = {"type": "http", "method": "OPTIONS", "path": "/", "root_path": "", "headers": []}
         for route in self.routes:
             route.matches(scope)
-
-    async def _livez(self) -> dict[str, str]:
-        return {"status": "alive"}
-
-    async def _readyz(self) -> Readiness:
-        return await readiness(self._needs, self.lifecycle)
-
-    async def _metrics(self, request: Request) -> Response:
-        return metrics_response(self.registry, request)
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, made once."""

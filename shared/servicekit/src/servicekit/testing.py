@@ -22,7 +22,8 @@ from servicekit.serving import Server, bind
 
 def sample(text: str, name: str, **labels: str) -> float:
     """Read one sample out of a page of Prometheus' text format; 0 where it was never touched."""
-    every = (one for family in text_string_to_metric_families(text) for one in family.samples)
+    named = "\n".join(line for line in text.split("\n") if line.startswith(name))  # to parse all takes 3 ms
+    every = (one for family in text_string_to_metric_families(named) for one in family.samples)
     return next((one.value for one in every if one.name == name and one.labels == labels), 0.0)
 
 

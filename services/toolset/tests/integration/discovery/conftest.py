@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import secrets
-import ssl
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from services.toolset.tests.endpoints import Endpoints
 from testinfra.endpoints import Cluster
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # imported where they are needed: xdist's first process needs none of it
+    import ssl
+
     from servicekit.testing import Served
     from testinfra.kubernetes.clients import Kubernetes
     from toolset import ServeSettings
 
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading the system's certificates takes longer than a test
 Json = dict[str, Any]
 
 
 class Scene:
     """Services in a namespace, and what the service says of them after `discover`; `metrics` are of then."""
 
-    def __init__(self, kubernetes: Kubernetes, place: Cluster, served: Served, endpoints: Endpoints) -> None:
+    def __init__(
+        self, kubernetes: Kubernetes, place: Cluster, served: Served, endpoints: Endpoints, no_tls: ssl.SSLContext
+    ) -> None:
         """Look through the administrator's eyes and through a client of the service."""
+        import httpx  # noqa: PLC0415 - see above
+
         self.namespace = place.namespace
-        self.client = httpx.Client(base_url=served.url, verify=_NO_TLS, timeout=60)
+        self.client = httpx.Client(base_url=served.url, verify=no_tls, timeout=60)
         self.endpoints = endpoints
         self.services: dict[str, Json] = {}
         self.errors: list[str] = []
@@ -54,7 +58,7 @@ class Scene:
         self.errors = said["errors"]
         self.metrics = self.client.get("/metrics").text
         document = self._rest.get(f"{self._path}/configmaps/kubernaut-toolset-config")["data"]["toolset.json"]
-        self.published = httpx.Response(200, text=document).json()["tools"]
+        self.published = json.loads(document)["tools"]
 
     def _generate(self) -> None:
         answered = self.client.post("/api/v1/toolsets/generate")
@@ -62,7 +66,7 @@ class Scene:
 
     def counted(self, name: str, **labels: str) -> float:
         """Return by how much one round increased a counter."""
-        from servicekit.testing import sample  # noqa: PLC0415 - see `scene`
+        from servicekit.testing import sample  # noqa: PLC0415 - see above
 
         return sample(self.metrics, name, **labels) - sample(self._before, name, **labels)
 
@@ -82,13 +86,17 @@ def place(kubernetes: Kubernetes) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def scene(
-    kubernetes: Kubernetes, place: Cluster, endpoints: Endpoints, settings_for: Callable[..., ServeSettings]
+    kubernetes: Kubernetes,
+    place: Cluster,
+    endpoints: Endpoints,
+    settings_for: Callable[..., ServeSettings],
+    no_tls: ssl.SSLContext,
 ) -> Iterator[Scene]:
     """Give a scene without a Service."""
-    from servicekit.testing import serve_in_thread  # noqa: PLC0415 - xdist's first process needs none of it
-    from toolset import create_app  # noqa: PLC0415 - likewise
+    from servicekit.testing import serve_in_thread  # noqa: PLC0415 - see above
+    from toolset import create_app  # noqa: PLC0415 - see above
 
     with serve_in_thread(create_app(settings_for(place))) as served:
-        made = Scene(kubernetes, place, served, endpoints)
+        made = Scene(kubernetes, place, served, endpoints, no_tls)
         yield made
         made.client.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -24,10 +25,14 @@ CALLS = [
 
 
 @pytest.fixture(scope="module")
-def guarded(place: Cluster, settings_for: Callable[..., ServeSettings]) -> Iterator[httpx.Client]:
+def guarded(
+    place: Cluster, settings_for: Callable[..., ServeSettings], no_tls: ssl.SSLContext
+) -> Iterator[httpx.Client]:
     """Give a client without a token of a service that asks for one."""
-    settings = settings_for(place, auth="token")
-    with serve_in_thread(create_app(settings)) as served, httpx.Client(base_url=served.url, timeout=60) as client:
+    with (
+        serve_in_thread(create_app(settings_for(place, auth="token"))) as served,
+        httpx.Client(base_url=served.url, verify=no_tls, timeout=60) as client,
+    ):
         yield client
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -50,6 +51,7 @@ def api(
     endpoints: Endpoints,
     settings_for: Callable[..., ServeSettings],
     make_service: Callable[..., Json],
+    no_tls: ssl.SSLContext,
 ) -> Iterator[httpx.Client]:
     """Give a client of a service that knows a tool of each kind, in two namespaces."""
     off = {"kubernaut.io/toolset": "disabled"}
@@ -63,7 +65,10 @@ def api(
     ):
         kubernetes.rest().post(f"/api/v1/namespaces/{where.namespace}/services", service)
     settings = settings_for(place, namespaces=(other.namespace, place.namespace), max_body_bytes=10_000)
-    with serve_in_thread(create_app(settings)) as served, httpx.Client(base_url=served.url, timeout=60) as client:
+    with (
+        serve_in_thread(create_app(settings)) as served,
+        httpx.Client(base_url=served.url, verify=no_tls, timeout=60) as client,
+    ):
         assert client.post("/api/v1/toolsets/generate").json()["tools"] == 3
         yield client
 

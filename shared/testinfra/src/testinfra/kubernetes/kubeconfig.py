@@ -48,7 +48,7 @@ def write(
     }
     draft = path.with_name(f"{path.name}.draft")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(content, file, indent=2)
+        file.write(json.dumps(content, indent=2))  # at once: json.dump is Python's, piece by piece
     return str(draft.replace(path))
 
 

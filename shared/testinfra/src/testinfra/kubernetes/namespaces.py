@@ -69,8 +69,9 @@ class Namespaces:
 
     def give_back(self, given: Cluster) -> None:
         """Ask for its deletion."""
-        for file in self._workplace.folder.glob(f"{given.namespace}*.kubeconfig"):
-            file.unlink(missing_ok=True)
+        for file in self._workplace.folder.iterdir():
+            if file.name.startswith(given.namespace) and file.suffix == ".kubeconfig":
+                file.unlink(missing_ok=True)
         self._delete(given.namespace)
         self._given_back.append(given.namespace)
 
