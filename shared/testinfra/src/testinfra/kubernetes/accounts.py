@@ -58,7 +58,7 @@ class Accounts:
         identity = dataclasses.replace(
             self._namespace, token=said["status"]["token"], cert_file="", key_file="", kubeconfig=""
         )
-        made = self._workplace.written(identity, f"{home}-{name}")
+        made = self._workplace.written(identity, f"{home}.{name}")
         with Rest(made) as rest:
             if rules:
                 await_right(rest, rules[-1], home)

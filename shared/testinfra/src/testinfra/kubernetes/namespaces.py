@@ -70,7 +70,7 @@ class Namespaces:
     def give_back(self, given: Cluster) -> None:
         """Ask for its deletion."""
         for file in self._workplace.folder.iterdir():
-            if file.name.startswith(given.namespace) and file.suffix == ".kubeconfig":
+            if file.name.partition(".")[0] == given.namespace:  # its own, and its accounts'
                 file.unlink(missing_ok=True)
         self._delete(given.namespace)
         self._given_back.append(given.namespace)
