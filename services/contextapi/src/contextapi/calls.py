@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -61,7 +60,7 @@ class Calls:
             self._metrics.database_query(kind)
             return (await load()).model_dump_json(exclude={"stale"}).encode()
 
-        key = asked.key(functools.partial(self._answers.key, kind))
+        key = self._answers.key(kind, asked.model_dump(mode="json"))
         try:
             found = await answered(self._counted(kind, key, read))
         except NotFoundError as exc:

@@ -5,11 +5,10 @@ An incident is a row of the table `remediation_audit`, which datastorage writes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, JsonValue, PrivateAttr
+from pydantic import BaseModel, Field, JsonValue
 
 from servicekit.fields import Name, Page, Short, Strict, Whole
 from servicekit.searching import TextOrVector
@@ -19,15 +18,7 @@ Severity = Literal["critical", "warning", "info"]
 
 
 class Question(Strict):
-    """What is asked in one call; it is kept with its key in the cache, which is made once."""
-
-    _key: str | None = PrivateAttr(default=None)
-
-    def key(self, make: Callable[[dict[str, JsonValue]], str]) -> str:
-        """Return what `make` makes of all parameters, their defaults included."""
-        if self._key is None:
-            self._key = make(self.model_dump(mode="json"))
-        return self._key
+    """What is asked in one call; an answer depends on all of its fields, their defaults included."""
 
 
 class Cached(BaseModel):

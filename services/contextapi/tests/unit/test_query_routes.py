@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from fastapi.exceptions import RequestValidationError
-from pydantic import JsonValue
 
 from contextapi.models import IncidentFilter
 from contextapi.query_routes import read
@@ -41,19 +40,3 @@ def test_every_wrong_parameter_is_told_as_fastapi_tells_it() -> None:
         ("query", "phase"): "literal_error",
         ("query", "other"): "extra_forbidden",
     }
-
-
-def test_a_key_is_made_of_everything_and_once() -> None:
-    """Defaults included; and not again for the same question."""
-    made: list[dict[str, JsonValue]] = []
-
-    def make(parameters: dict[str, JsonValue]) -> str:
-        made.append(parameters)
-        return "key"
-
-    question = read(IncidentFilter, b"namespace=a")
-    assert isinstance(question, IncidentFilter)
-    assert [question.key(make), question.key(make)] == ["key", "key"]
-    assert made == [
-        {"namespace": "a", "phase": None, "status": None, "severity": None, "limit": 10, "offset": 0},
-    ]
