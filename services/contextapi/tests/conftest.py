@@ -7,7 +7,6 @@ waits for a fact, and fails with what was waited for.
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -31,7 +30,6 @@ hypothesis.settings.register_profile("any machine", deadline=None)  # how long a
 hypothesis.settings.load_profile("any machine")
 
 _POOL_MAX = 5
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading the system's certificates takes longer than a test
 Connection = psycopg.Connection[Any]
 Json = dict[str, Any]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import socket
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -26,7 +25,6 @@ from testinfra.endpoints import Postgres, Redis
 
 _POOL_MAX = 5
 _PATH = "/api/v1/audit/remediations"
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading the system's certificates takes longer than a test
 
 
 @pytest.fixture(scope="session")

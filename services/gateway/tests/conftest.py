@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 CRDS = Path(__file__).parents[1] / "crds"
 PROMETHEUS = "/api/v1/signals/prometheus"
 EVENT = "/api/v1/signals/kubernetes-event"
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading the system's certificates takes longer than a test
 Json = dict[str, Any]
 
 
@@ -151,7 +150,9 @@ def with_redis(settings: GatewaySettings, redis_db: Redis) -> GatewaySettings:
 
 
 @pytest.fixture
-def serve(settings: GatewaySettings, eventually: Callable[..., None]) -> Iterator[Callable[..., Served]]:
+def serve(
+    settings: GatewaySettings, eventually: Callable[..., None], no_tls: ssl.SSLContext
+) -> Iterator[Callable[..., Served]]:
     """Give a function that serves a gateway with these settings changed, until the test ends; it returns when ready."""
     with ExitStack() as stack:
 
@@ -160,7 +161,7 @@ def serve(settings: GatewaySettings, eventually: Callable[..., None]) -> Iterato
             served = stack.enter_context(serve_in_thread(create_app(chosen, lambda: chosen)))
             if ready:
                 url = f"{served.url}/readyz"
-                eventually("the gateway is ready", lambda: httpx.get(url, verify=_NO_TLS).status_code == 200)
+                eventually("the gateway is ready", lambda: httpx.get(url, verify=no_tls).status_code == 200)
             return served
 
         yield start

@@ -18,8 +18,6 @@ from contextapi.models import Cached, IncidentFilter
 from contextapi.query_routes import QueryRoute
 from contextapi.short_way import ShortWay
 
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading the system's certificates takes longer than a test
-
 
 async def _alive() -> None:
     """Be a Postgres that answers."""
@@ -28,7 +26,8 @@ async def _alive() -> None:
 class Asked:
     """What the route was asked; it answers out of a cache whose Redis refuses connections."""
 
-    def __init__(self, port: int, *, memory_first: float = 60.0) -> None:
+    def __init__(self, port: int, no_tls: ssl.SSLContext, *, memory_first: float = 60.0) -> None:
+        self._no_tls = no_tls
         options = CacheOptions(redis_url=f"redis://127.0.0.1:{port}", memory_first=memory_first)
         registry = CollectorRegistry()
         self._answers = Answers(options, registry, source="here", probe=_alive)
@@ -54,16 +53,16 @@ class Asked:
             transport = httpx.ASGITransport(ShortWay(self._app, calls=self._calls))
             async with (
                 self._answers.running(),
-                httpx.AsyncClient(transport=transport, base_url="http://test", verify=NO_TLS) as client,
+                httpx.AsyncClient(transport=transport, base_url="http://test", verify=self._no_tls) as client,
             ):
                 return [await client.request(method, f"/x?{query}", content=body) for method, query, body in requests]
 
         return asyncio.run(go())
 
 
-def test_what_is_in_memory_is_answered_before_the_route(closed_port: int) -> None:
+def test_what_is_in_memory_is_answered_before_the_route(closed_port: int, no_tls: ssl.SSLContext) -> None:
     """As the route answers it; another query string is another question."""
-    asked = Asked(closed_port)
+    asked = Asked(closed_port, no_tls)
     a, b = ("GET", "namespace=a", b""), ("GET", "namespace=b", b"")
     first, second, _, third = asked.ask(a, a, b, a)
     assert [question.namespace for question in asked.questions] == ["a", "b"]
@@ -71,9 +70,11 @@ def test_what_is_in_memory_is_answered_before_the_route(closed_port: int) -> Non
     assert first.content == second.content == third.content
 
 
-def test_a_known_question_is_not_read_again_where_memory_may_not_answer(closed_port: int) -> None:
+def test_a_known_question_is_not_read_again_where_memory_may_not_answer(
+    closed_port: int, no_tls: ssl.SSLContext
+) -> None:
     """The route gets the very same object."""
-    asked = Asked(closed_port, memory_first=0)
+    asked = Asked(closed_port, no_tls, memory_first=0)
     asked.ask(("GET", "namespace=a", b""), ("GET", "namespace=a", b""))
     assert asked.questions[0] is asked.questions[1]
 
@@ -88,9 +89,11 @@ def test_a_known_question_is_not_read_again_where_memory_may_not_answer(closed_p
     ],
     ids=["wrong", "another method", "with a body", "long"],
 )
-def test_the_rest_goes_the_long_way(closed_port: int, method: str, query: str, body: bytes, status: int) -> None:
+def test_the_rest_goes_the_long_way(
+    closed_port: int, no_tls: ssl.SSLContext, method: str, query: str, body: bytes, status: int
+) -> None:
     """Each time, also where the question is known."""
-    asked = Asked(closed_port)
+    asked = Asked(closed_port, no_tls)
     _, *answers = asked.ask(("GET", query, b""), (method, query, body), (method, query, body))
     assert [answer.status_code for answer in answers] == [status] * 2
     assert len(asked.questions) == {200: 3, 405: 1, 422: 0}[status]

@@ -2,8 +2,8 @@
 
 Rule 1: nothing is process-wide. Registry, lifecycle and settings belong to the app, so that many live in one process.
 Rule 2: the order of the middleware, from outside: id, metrics and log, draining, internal errors, a short way if
-        there is one, hang-ups, body limit.
-        All of it stands outside of FastAPI's own exception handling, so that every response has an id and is counted.
+        there is one, hang-ups, body limit. All of it stands outside of FastAPI's own exception handling, so that
+        every response has an id and is counted.
 Rule 3: the OpenAPI document says what is answered: problems and their media type, 400 and not FastAPI's 422.
 Rule 4: routes that are the same for every app hold nothing of one, and are made once: FastAPI has more work with them
         than with all else of an app. What they need, they find by their request's app.
